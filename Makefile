@@ -1,0 +1,75 @@
+# The commands of this repository. On a machine with Python >= 3.11 and make: `make demo`, `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := .ci/requirements
+PIN := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+SCALE ?= make
+
+.PHONY: demo test check bench campaign torture format schemas pins system-packages clean
+
+demo: $(VENV)/.run
+	$(BIN)/edge-agent demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report= --cov-fail-under=0 $(PYTEST)
+	$(BIN)/python tests/architecture/coverage_floor.py
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests
+	$(BIN)/lint-imports --cache-dir .import_linter_cache
+	$(BIN)/taplo fmt --check $$(git ls-files '*.toml')
+	$(BIN)/python .ci/hygiene.py
+
+bench: $(VENV)/.dev
+	$(BIN)/python tests/bench/run.py $(ONLY)
+
+campaign: $(VENV)/.dev
+	$(BIN)/python tests/system/campaign.py --scale $(SCALE) $(ONLY)
+
+torture:
+	$(MAKE) campaign SCALE=torture
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/taplo fmt $$(git ls-files '*.toml')
+
+schemas: $(VENV)/.dev
+	$(BIN)/python tests/edge_agent/config/make_schemas.py
+
+# Needs uv. Pins carry hashes and name no index.
+pins:
+	$(PIN) pyproject.toml $(PINS)/build.in --extra edge --extra central -o $(PINS)/run.txt
+	$(PIN) pyproject.toml $(PINS)/build.in --all-extras -o $(PINS)/dev.txt
+	$(PIN) $(PINS)/peer.in -o $(PINS)/peer.txt
+
+# Debian packages that some tests need; a missing one skips its tests, loudly.
+system-packages:
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+	  chromium fuse3 gcc libc6-dev mosquitto prometheus strace systemd
+
+$(VENV)/.python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.run: $(VENV)/.python $(PINS)/run.txt pyproject.toml
+	$(INSTALL) --require-hashes --requirement $(PINS)/run.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.python $(PINS)/dev.txt pyproject.toml
+	$(INSTALL) --require-hashes --requirement $(PINS)/dev.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV) .bench .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Device profiles: TOML data about analyzers, with provenance; no code."""
