@@ -1,0 +1,1 @@
+"""What the centre offers over HTTP: uploads, and the record, results and fleet as JSON."""

@@ -1,0 +1,85 @@
+"""Reading request bodies with limits: size, time, and how much all requests hold at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.requests import ClientDisconnect, Request
+
+from central_sync.api.problem import ProblemError
+from central_sync.config import Limits
+
+RETRY_AFTER_S = 5
+
+
+@dataclass(slots=True)
+class BodyReader:
+    """Reads bodies; what they may take in memory together is one budget."""
+
+    limits: Limits
+    held_bytes: int = 0
+
+    @asynccontextmanager
+    async def read(self, request: Request, *, limit: int) -> AsyncIterator[bytes]:
+        """Yield a body of at most `limit` bytes, which counts against the budget until the end.
+
+        Raises:
+            ProblemError: 411, 413 too large, 408 too slow, 503 too much at once.
+
+        """
+        size = _announced(request, limit)
+        # What is packed may unpack to the limit.
+        held = limit if "content-encoding" in request.headers else size
+        if self.held_bytes + held > self.limits.bytes_in_flight:
+            raise ProblemError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "overload",
+                "too many requests are being read",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        self.held_bytes += held
+        try:
+            yield await self._whole(request, size)
+        finally:
+            self.held_bytes -= held
+
+    async def _whole(self, request: Request, size: int) -> bytes:
+        chunks: list[bytes] = []
+        received = 0
+        try:
+            async with asyncio.timeout(self.limits.body_timeout_s):
+                async for chunk in request.stream():
+                    received += len(chunk)
+                    if received > size:
+                        raise too_large(size)
+                    chunks.append(chunk)
+        except TimeoutError as fault:
+            raise ProblemError(
+                HTTPStatus.REQUEST_TIMEOUT, "slow", "the body did not arrive in time"
+            ) from fault
+        except ClientDisconnect as fault:
+            raise ProblemError(
+                HTTPStatus.BAD_REQUEST, "cut_off", "the body ended before its length"
+            ) from fault
+        return b"".join(chunks)
+
+
+def too_large(limit: int) -> ProblemError:
+    """Return the problem of a body beyond a limit."""
+    return ProblemError(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"at most {limit} bytes are taken"
+    )
+
+
+def _announced(request: Request, limit: int) -> int:
+    """Return how many bytes to expect at most: what the request says, or the limit."""
+    length = request.headers.get("content-length")
+    if length is None:
+        return limit
+    if not length.isdecimal():
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "length", "Content-Length is no number")
+    if int(length) > limit:
+        raise too_large(limit)
+    return int(length)

@@ -1,0 +1,72 @@
+"""Errors as RFC 9457 problem details, with a `code` that does not change between releases."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemError(Exception):
+    """A request that cannot be answered as asked; becomes a problem document."""
+
+    def __init__(
+        self, status: HTTPStatus, code: str, detail: str, *, retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+def problem(
+    status: HTTPStatus, code: str, detail: str, *, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a problem document."""
+    return JSONResponse(
+        {
+            "type": "about:blank",
+            "title": status.phrase,
+            "status": int(status),
+            "code": code,
+            "detail": detail,
+        },
+        status_code=status,
+        media_type=MEDIA_TYPE,
+        headers=headers,
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application as a problem document."""
+    app.add_exception_handler(ProblemError, _of_ours)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(RequestValidationError, _of_parameters)
+
+
+async def _of_ours(_: Request, fault: Exception) -> Response:
+    assert isinstance(fault, ProblemError)  # noqa: S101 - the handler is registered for it alone
+    headers = None
+    if fault.retry_after_s is not None:
+        headers = {"Retry-After": str(fault.retry_after_s)}
+    return problem(fault.status, fault.code, fault.detail, headers=headers)
+
+
+async def _of_http(_: Request, fault: Exception) -> Response:
+    assert isinstance(fault, HTTPException)  # noqa: S101 - the handler is registered for it alone
+    status = HTTPStatus(fault.status_code)
+    return problem(status, status.name.lower(), str(fault.detail), headers=fault.headers)
+
+
+async def _of_parameters(_: Request, fault: Exception) -> Response:
+    assert isinstance(fault, RequestValidationError)  # noqa: S101 - registered for it alone
+    places = (
+        f"{'.'.join(str(step) for step in error['loc'])}: {error['msg']}"
+        for error in fault.errors()
+    )
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "parameter", "; ".join(places))

@@ -1,0 +1,216 @@
+"""The centre put together: the one place that knows which store, which clock and which server.
+
+Nesting order is stop order: the server stops taking requests first, then what it fed.
+"""
+
+import asyncio
+import signal
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from central_sync import __version__
+from central_sync.api import fleet, hourly, problem
+from central_sync.api.body import BodyReader
+from central_sync.api.files import Files
+from central_sync.api.headers import SecurityHeaders
+from central_sync.api.service import Service, StoreCollector
+from central_sync.api.uploads import Uploads
+from central_sync.config import CentreSettings, ExitCode, OperatorError
+from central_sync.evaluate.hour import Evaluator
+from central_sync.evaluate.plan_file import load_plan
+from central_sync.ingest.admit import admit
+from central_sync.ingest.bundles import Bundles
+from central_sync.ingest.committer import Committer
+from central_sync.ingest.metrics import IngestMetrics
+from central_sync.ingest.receipt_key import load_receipt_key, make_receipt_key, receipts_by
+from central_sync.ingest.upload import Ingest
+from central_sync.store.embedded import EmbeddedStore
+from central_sync.store.migrations.upgrade import upgrade
+from central_sync.store.port import NowNs, Store
+from central_sync.worker import Worker
+from edge_agent.wire.signing import SigningKey
+
+# A stop waits this long for requests under way; a gateway that was cut off asks again.
+STOP_TIMEOUT_S: Final = 10
+# Longer than the agent's upload interval of 60 s, so that one connection serves a gateway.
+KEEP_ALIVE_S: Final = 75
+LARGEST_HEADER_BYTES: Final = 16 * 1024
+
+log = structlog.get_logger()
+
+
+def utc_ns() -> int:
+    """Return the present, UTC nanoseconds: the only place where the centre reads a clock."""
+    return time.time_ns()  # noqa: TID251 - this is the centre's clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Centre:
+    """The parts that live as long as the process."""
+
+    settings: CentreSettings
+    store: Store
+    receipt_key: SigningKey
+    now_ns: NowNs
+
+
+def migrate(settings: CentreSettings) -> tuple[str | None, str | None]:
+    """Make or upgrade the state folder; return the schema's revision before and after."""
+    settings.state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    settings.parts.mkdir(mode=0o750, exist_ok=True)
+    make_receipt_key(settings.receipt_key)
+    return upgrade(f"sqlite:///{settings.database}")
+
+
+@contextmanager
+def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Centre]:
+    """Yield the centre's parts over its state folder, which is migrated first."""
+    try:
+        migrate(settings)
+    except OSError as fault:
+        raise OperatorError(
+            f"{settings.state}: cannot be used as state folder: {fault.strerror}",
+            exit_code=ExitCode.PERMISSION,
+        ) from fault
+    key = load_receipt_key(settings.receipt_key)
+    store = EmbeddedStore(settings.database, admit=admit, sign=receipts_by(key), now_ns=now_ns)
+    try:
+        yield Centre(settings=settings, store=store, receipt_key=key, now_ns=now_ns)
+    finally:
+        store.close()
+
+
+def web(centre: Centre, committer: Committer, *, wake: Callable[[], None]) -> FastAPI:
+    """Return the web application; `committer` must be running while it serves.
+
+    `wake` is called when there may be something to compute.
+    """
+    app = FastAPI(title="EmissionWatch centre", version=__version__, docs_url=None, redoc_url=None)
+    problem.install(app)
+    registry = CollectorRegistry()
+    registry.register(StoreCollector(centre.store))
+    bodies = BodyReader(centre.settings.limits)
+    ingest = Ingest(
+        store=centre.store,
+        committer=committer,
+        receipt_key=centre.receipt_key.verifying_key,
+        metrics=IngestMetrics.register(registry),
+        on_stored=wake,
+    )
+    bundles = Bundles(store=centre.store, allow_simulated=centre.settings.allow_simulated)
+    app.router.routes += Uploads(ingest, bodies).routes
+    app.router.routes += Files(bundles, bodies, wake).routes
+    app.router.routes += Service(centre.store, registry).routes
+    app.include_router(fleet.router(centre.store))
+    app.include_router(hourly.router(centre.store, centre.now_ns))
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def listening_socket(settings: CentreSettings) -> socket.socket:
+    """Return a socket that listens where the settings say.
+
+    Raises:
+        OperatorError: the port is in use (exit code 69) or may not be used (77).
+
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(1024)
+    except OSError as fault:
+        listener.close()
+        denied = isinstance(fault, PermissionError)
+        raise OperatorError(
+            f"listen: {settings.listen}: {fault.strerror}. Stop what listens there, or choose"
+            " another port with --listen",
+            exit_code=ExitCode.PERMISSION if denied else ExitCode.UNAVAILABLE,
+        ) from fault
+    return listener
+
+
+@asynccontextmanager
+async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator["Server"]:
+    """Serve on a socket while the body runs; on the way out requests under way are finished."""
+    committer = Committer(centre.store)
+    worker = Worker(_evaluator(centre), now_ns=centre.now_ns)
+    server = Server(_server_config(centre, web(centre, committer, wake=worker.wake)))
+    async with asyncio.TaskGroup() as fed:
+        background = [fed.create_task(committer.run()), fed.create_task(worker.run())]
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve(sockets=[listener]))
+            try:
+                yield server
+            finally:
+                server.should_exit = True
+        for task in background:
+            task.cancel()
+
+
+async def serve(centre: Centre, listener: socket.socket, told: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `told` is called with the address once it answers."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    host, port = listener.getsockname()[:2]
+    scheme = "http" if centre.settings.tls is None else "https"
+    address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    async with serving(centre, listener):
+        log.info("centre.started", address=address, state=str(centre.settings.state))
+        told(address)
+        await stop.wait()
+        log.info("centre.stopping")
+    log.info("centre.stopped")
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handlers: stopping is decided in `serve`."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Never called: no signal is captured."""
+
+
+def _server_config(centre: Centre, app: FastAPI) -> uvicorn.Config:
+    settings = centre.settings
+    tls = settings.tls
+    client_ca = None if tls is None else tls.client_ca
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=settings.limits.connections,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
+        h11_max_incomplete_event_size=LARGEST_HEADER_BYTES,
+        ssl_certfile=None if tls is None else tls.certificate,
+        ssl_keyfile=None if tls is None else tls.key,
+        ssl_ca_certs=None if client_ca is None else str(client_ca),
+        ssl_cert_reqs=ssl.CERT_NONE if client_ca is None else ssl.CERT_REQUIRED,
+    )
+
+
+def _evaluator(centre: Centre) -> Evaluator:
+    settings = centre.settings
+    return Evaluator(store=centre.store, plan=load_plan(settings.plan), parts=settings.parts)

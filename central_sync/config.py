@@ -1,0 +1,250 @@
+"""The centre's settings: TOML in, one frozen dataclass out, every problem reported at once.
+
+Nothing is opened or created here. A flag wins over the environment, that over the file, that over
+the defaults below; plan.toml (what the plants are) is read by `central_sync.programs`.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from enum import IntEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+import cattrs
+
+DEFAULT_PORT: Final = 8080
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+# Variables that stand in for a key of the file, for containers (docs/configuration.md).
+ENVIRONMENT: Final[Mapping[str, str]] = {
+    "CENTRAL_SYNC_STATE": "state",
+    "CENTRAL_SYNC_LISTEN": "listen",
+    "LOG_LEVEL": "log_level",
+}
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the commands, after sysexits(3)."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    BAD_DATA = 65
+    UNAVAILABLE = 69
+    TRY_AGAIN = 75
+    PERMISSION = 77
+    CONFIGURATION = 78
+
+
+class OperatorError(Exception):
+    """The operator can fix it: each problem says where, what, and what instead."""
+
+    def __init__(self, *problems: str, exit_code: ExitCode = ExitCode.FAILURE) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """How the service proves who it is: PEM files; `client_ca` demands client certificates."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one process takes at a time; beyond it a request is answered 503 and may come again."""
+
+    connections: int = 1000
+    body_timeout_s: float = 60.0
+    bytes_in_flight: int = 128 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if not self.connections >= 1:
+            raise ValueError("connections must be at least 1")
+        if not self.body_timeout_s > 0:
+            raise ValueError("body_timeout_s must be above 0")
+        if not self.bytes_in_flight >= 64 * 1024 * 1024:
+            raise ValueError("bytes_in_flight must be at least 67108864: the largest bundle")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CentreSettings:
+    """All settings of the centre.
+
+    Attributes:
+        state: folder of the store, the receipt key and what is derived.
+        listen: `host:port`; port 0 takes a free one. Not loopback: `tls` is demanded.
+        allow_simulated: whether batches of a simulated plant are read.
+        log_level: debug, info, warning or error.
+        tls: certificate and key.
+        limits: what one process takes at a time.
+
+    """
+
+    state: Path = Path("/var/lib/central-sync")
+    listen: str = f"127.0.0.1:{DEFAULT_PORT}"
+    allow_simulated: bool = False
+    log_level: str = "info"
+    tls: Tls | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def host(self) -> str:
+        """The address to listen on."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port to listen on; 0 = any free one."""
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def database(self) -> Path:
+        """The file of the embedded store."""
+        return self.state / "centre.db"
+
+    @property
+    def parts(self) -> Path:
+        """The folder of decoded readings."""
+        return self.state / "parquet"
+
+    @property
+    def plan(self) -> Path:
+        """What the plants are."""
+        return self.state / "plan.toml"
+
+    @property
+    def receipt_key(self) -> Path:
+        """The private key that signs receipts."""
+        return self.state / "receipt.key"
+
+
+def load_settings(
+    file: Path | None,
+    *,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object],
+) -> CentreSettings:
+    """Return the settings.
+
+    Args:
+        file: TOML file; None = defaults. A file named and not there is an error.
+        environ: environment variables.
+        overrides: keys given as flags; None means not given.
+
+    Raises:
+        OperatorError: with every problem found, exit code 78.
+
+    """
+    keys = _read(file)
+    keys |= {key: environ[name] for name, key in ENVIRONMENT.items() if environ.get(name)}
+    keys |= {key: value for key, value in overrides.items() if value is not None}
+    where = str(file) if file else "settings"
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+    converter.register_structure_hook(bool, _strict(bool, "true or false"))
+    converter.register_structure_hook(int, _strict(int, "a whole number"))
+    converter.register_structure_hook(float, _strict((int, float), "a number"))
+    converter.register_structure_hook(str, _strict(str, "text"))
+    converter.register_structure_hook(Path, lambda value, _: _path(value, file))
+    try:
+        settings = converter.structure(keys, CentreSettings)
+    except cattrs.ClassValidationError as errors:
+        problems = cattrs.transform_error(errors, format_exception=_sentence)
+        raise OperatorError(
+            *(f"{where}: {_told(problem)}" for problem in problems),
+            exit_code=ExitCode.CONFIGURATION,
+        ) from errors
+    problems = _problems(settings)
+    if problems:
+        raise OperatorError(
+            *(f"{where}: {problem}" for problem in problems), exit_code=ExitCode.CONFIGURATION
+        )
+    return settings
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address cannot be reached from another machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _read(file: Path | None) -> dict[str, object]:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise OperatorError(
+            f"{file}: cannot be read: {fault.strerror}", exit_code=ExitCode.CONFIGURATION
+        ) from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise OperatorError(
+            f"{file}: is not TOML: {fault}", exit_code=ExitCode.CONFIGURATION
+        ) from fault
+
+
+def _problems(settings: CentreSettings) -> list[str]:
+    """Return what does not go together."""
+    host, colon, port = settings.listen.rpartition(":")
+    if not (host and colon and port.isdecimal() and int(port) < 65_536):
+        return [f"listen: {settings.listen!r} must be host:port, for instance 127.0.0.1:8080"]
+    problems = []
+    if settings.log_level not in LOG_LEVELS:
+        problems.append(f"log_level: {settings.log_level!r} must be one of {', '.join(LOG_LEVELS)}")
+    if settings.tls is None and not is_loopback(settings.host):
+        problems.append(
+            f"tls: missing, and {settings.host} can be reached from other machines. Give"
+            " tls.certificate and tls.key, or listen on 127.0.0.1 behind a proxy that has them"
+        )
+    return problems
+
+
+def _strict(kinds: type | tuple[type, ...], words: str):  # type: ignore[no-untyped-def] # noqa: ANN202 - cattrs' hook type is generic
+    """Return a hook that takes a TOML value of the right kind and converts nothing."""
+
+    def structure(value: object, kind: type) -> object:
+        if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"{value!r} must be {words}")
+        return value
+
+    return structure
+
+
+def _path(value: object, file: Path | None) -> Path:
+    """Return a path; relative ones in a file are relative to it."""
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} must be a path")
+    return file.parent / value if file else Path(value)
+
+
+def _sentence(fault: BaseException, _: type | None) -> str:
+    if isinstance(fault, KeyError):
+        return f"{fault.args[0]} is missing"
+    if isinstance(fault, cattrs.ForbiddenExtraKeysError):
+        return "; ".join(_unknown(key, fault.cl) for key in sorted(fault.extra_fields))
+    return str(fault)
+
+
+def _unknown(key: str, kind: type) -> str:
+    close = get_close_matches(key, [known.name for known in fields(kind)], n=1)
+    hint = f". Did you mean {close[0]!r}?" if close else ""
+    return f"{key}: unknown key{hint}"
+
+
+def _told(problem: str) -> str:
+    """Return cattrs' "sentence @ $.a.b" as "a.b: sentence"."""
+    sentence, _, place = problem.rpartition(" @ $")
+    place = place.lstrip(".")
+    return f"{place}: {sentence}" if place else sentence

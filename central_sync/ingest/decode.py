@@ -1,0 +1,81 @@
+"""What a body turns out to be: contents, not what was signed, or signed but unfit.
+
+It stores nothing and knows nothing of other batches. Checks come in the order of
+docs/wire-format.md section 12: zstd, payload, parts, readings, events, count, root.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+
+from central_sync.model.arrow import rows_of_arrow
+from central_sync.store.admission import Body, Contents, Damaged, Loss, Previous, Unfit
+from edge_agent.wire.batch import check_content, open_body
+from edge_agent.wire.events import CONTINUE, LOSS, Event, check_events, parse_event
+from edge_agent.wire.frame import FrameFlag
+from edge_agent.wire.header import Header
+from edge_agent.wire.headstone import open_headstone
+from edge_agent.wire.readings import RowArray
+from edge_agent.wire.refusal import Code, RefusedError
+from edge_agent.wire.vocabulary import Hash
+
+QUARTER_NS: Final = 900 * 1_000_000_000
+
+# What was received is not what was signed (docs/wire-format.md section 14: 422).
+_NOT_SIGNED: Final = frozenset((Code.ZSTD, Code.PAYLOAD, Code.HEADSTONE))
+
+
+def body_of(header: Header, body: bytes, flags: FrameFlag) -> Body:
+    """Return what the body of a verified header is."""
+    try:
+        if FrameFlag.HEADSTONE in flags:
+            lines = open_headstone(header, body).event_lines
+            return _contents(None, check_events(lines, flags=header.flags))
+        parts = open_body(header, body)
+        rows = rows_of_arrow(parts.readings)
+        check_content(header, rows, parts.event_lines)
+    except RefusedError as refused:
+        if refused.code in _NOT_SIGNED:
+            return Damaged(code=refused.code, detail=refused.detail)
+        return Unfit(code=refused.code, detail=refused.detail)
+    return _contents(rows, [parse_event(line) for line in parts.event_lines])
+
+
+def _contents(rows: RowArray | None, events: Sequence[Event]) -> Contents:
+    quarters: tuple[int, ...] = ()
+    at_min = at_max = None
+    if rows is not None and len(rows):
+        at = rows["at"]
+        quarters = tuple(np.unique(at // QUARTER_NS).tolist())
+        at_min, at_max = int(at.min()), int(at.max())
+    return Contents(
+        at_min=at_min,
+        at_max=at_max,
+        quarters=quarters,
+        previous=_previous(events),
+        losses=tuple(_loss(event) for event in events if event.type == LOSS),
+    )
+
+
+def _previous(events: Sequence[Event]) -> Previous | None:
+    """Return what the continue event of a genesis names; None in every other batch."""
+    if not events or events[0].type != CONTINUE:
+        return None
+    named = events[0].fields["previous"]
+    if not isinstance(named, dict):
+        return None
+    return Previous(
+        chain_id=UUID(str(named["chain"])),
+        batch_no=int(str(named["batch_no"])),
+        batch_hash=Hash(bytes.fromhex(str(named["batch_hash"]))),
+    )
+
+
+def _loss(event: Event) -> Loss:
+    return Loss(
+        chain_id=UUID(str(event.fields["chain"])),
+        first_batch=event.integer("first_batch"),
+        last_batch=event.integer("last_batch"),
+    )

@@ -1,0 +1,212 @@
+"""From the bytes of a request to candidates whose header, key and signature are good.
+
+Looks at the store, never writes to it. Checks come in the order of docs/wire-format.md section 12,
+cheap ones first; the first frame that fails ends the request.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final
+from uuid import UUID
+
+import zstandard
+
+from central_sync.ingest.admit import must_read
+from central_sync.ingest.decode import body_of
+from central_sync.store.admission import (
+    Body,
+    Candidate,
+    Known,
+    Previous,
+    Refusal,
+    Sight,
+    Submission,
+    Unread,
+)
+from central_sync.store.port import Store
+from edge_agent.wire.compression import MAX_WINDOW
+from edge_agent.wire.frame import MAX_FRAMES, MAX_REQUEST, BatchFrame, encode_batch, frames
+from edge_agent.wire.header import Header, batch_hash
+from edge_agent.wire.receipt import Receipt
+from edge_agent.wire.refusal import Code, RefusedError
+from edge_agent.wire.signing import BATCH_CONTEXT, RECEIPT_CONTEXT, VerifyingKey
+from edge_agent.wire.vocabulary import Verdict
+
+# Offsets of gateway_id and key_id in a header (docs/wire-format.md section 2).
+_GATEWAY: Final = slice(16, 32)
+_KEY: Final = slice(280, 312)
+_OF_A_KEY: Final = frozenset((Code.KEY, Code.SIGNATURE))
+
+
+class TooLargeError(Exception):
+    """A request of more bytes or frames than one request may have."""
+
+
+class UnknownEncodingError(Exception):
+    """A Content-Encoding that is not taken."""
+
+
+def unpacked(body: bytes, encoding: str, *, limit: int = MAX_REQUEST) -> bytes:
+    """Return a request's body without its Content-Encoding; at most `limit` bytes are unpacked.
+
+    Raises:
+        RefusedError: ZSTD: not zstd.
+        TooLargeError: it unpacks to more than `limit`.
+        UnknownEncodingError: neither zstd nor none.
+
+    """
+    if encoding in {"", "identity"}:
+        return body
+    if encoding != "zstd":
+        raise UnknownEncodingError(f"Content-Encoding {encoding} is not taken: zstd or none")
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+    try:
+        with decompressor.stream_reader(body) as reader:
+            content = reader.read(limit + 1)
+    except zstandard.ZstdError as fault:
+        raise RefusedError(Code.FRAME, f"the request cannot be unpacked: {fault}") from fault
+    if len(content) > limit:
+        raise TooLargeError(f"the request unpacks to more than {limit} bytes")
+    return content
+
+
+def prepared(
+    gateway_id: UUID, request: bytes, *, store: Store, receipt_key: VerifyingKey
+) -> Submission:
+    """Return a request's frames as candidates, each body read if the decision needs it.
+
+    Raises:
+        TooLargeError: more than 256 frames.
+
+    """
+    keys: dict[bytes, VerifyingKey | None] = {}
+    candidates: list[Candidate] = []
+    presented: list[Previous] = []
+    refusal = rejected = frame = None
+    index = -1
+    try:
+        for index, frame in enumerate(frames(request)):
+            if isinstance(frame, BatchFrame):
+                candidates.append(_candidate(index, frame, gateway_id, store=store, keys=keys))
+            else:
+                presented += _ours(frame.receipt_bytes, gateway_id, receipt_key)
+    except RefusedError as refused:
+        if index + 1 == MAX_FRAMES and refused.code is Code.FRAME:
+            raise TooLargeError(refused.detail) from refused
+        is_frame_whole = refused.code is not Code.FRAME
+        refusal = refusal_of(refused, index if is_frame_whole else index + 1)
+        if refused.code in _OF_A_KEY and isinstance(frame, BatchFrame):
+            rejected = encode_batch(frame)
+    return Submission(
+        gateway_id=gateway_id,
+        candidates=_read(gateway_id, candidates, store),
+        presented=tuple(presented),
+        refusal=refusal,
+        rejected=rejected,
+    )
+
+
+def refusal_of(refused: RefusedError, frame: int | None) -> Refusal:
+    """Return how the answer says that a frame was no candidate."""
+    is_key = refused.code in _OF_A_KEY
+    return Refusal(
+        status=403 if is_key else 400,
+        code="key" if is_key else "frame",
+        frame=frame,
+        check=refused.code,
+        detail=refused.detail,
+    )
+
+
+def _candidate(
+    index: int,
+    frame: BatchFrame,
+    gateway_id: UUID,
+    *,
+    store: Store,
+    keys: dict[bytes, VerifyingKey | None],
+) -> Candidate:
+    """Return a frame as a candidate, its body not looked at.
+
+    Raises:
+        RefusedError: KEY, HEADER or SIGNATURE, checked in that order.
+
+    """
+    raw = frame.header_bytes
+    if raw[_GATEWAY] != gateway_id.bytes:
+        raise RefusedError(Code.KEY, f"the header is of another gateway than {gateway_id}")
+    key_id = raw[_KEY]
+    if key_id not in keys:
+        found = store.key(gateway_id, key_id)
+        is_active = found is not None and found.is_active
+        keys[key_id] = _verifying(found.public_key) if found and is_active else None
+    key = keys[key_id]
+    if key is None:
+        raise RefusedError(
+            Code.KEY, f"key {key_id.hex()[:16]} is not an active key of {gateway_id}"
+        )
+    header = Header.unpack(raw)
+    key.verify(BATCH_CONTEXT, raw, frame.signature)
+    return Candidate(
+        index=index,
+        flags=frame.flags,
+        header=header,
+        header_bytes=raw,
+        signature=frame.signature,
+        body_bytes=frame.body,
+        batch_hash=batch_hash(raw),
+        body=Unread(),
+    )
+
+
+def _read(gateway_id: UUID, candidates: Sequence[Candidate], store: Store) -> tuple[Candidate, ...]:
+    """Return the candidates with those bodies read on which a decision depends."""
+    if not candidates:
+        return ()
+    sights = store.sight(Submission(gateway_id=gateway_id, candidates=tuple(candidates)))
+    read: list[Candidate] = []
+    for candidate, seen in zip(candidates, sights, strict=True):
+        around = _with_sibling(seen, candidate, read[-1] if read else None)
+        body: Body = Unread()
+        if must_read(candidate, around):
+            body = body_of(candidate.header, candidate.body_bytes, candidate.flags)
+        read.append(replace(candidate, body=body))
+    return tuple(read)
+
+
+def _with_sibling(sight: Sight, candidate: Candidate, sibling: Candidate | None) -> Sight:
+    """Return the sight as it will be when the frame before it in the request is stored."""
+    if sibling is None or sibling.batch_hash != candidate.header.prev_batch_hash:
+        return sight
+    if isinstance(sibling.body, Unread):
+        return sight
+    before = Known(
+        header=sibling.header,
+        batch_hash=sibling.batch_hash,
+        verdict=Verdict.ACCEPTED,
+        receipt=b"",
+    )
+    return replace(sight, before=before)
+
+
+def _ours(receipt_bytes: bytes, gateway_id: UUID, key: VerifyingKey) -> list[Previous]:
+    """Return what a receipt vouches for, if we gave it to this gateway; else nothing."""
+    try:
+        receipt = Receipt.unpack(receipt_bytes)
+        key.verify(RECEIPT_CONTEXT, receipt.signed_bytes, receipt.signature)
+    except RefusedError:
+        return []
+    if receipt.gateway_id != gateway_id:
+        return []
+    return [
+        Previous(
+            chain_id=receipt.chain_id, batch_no=receipt.batch_no, batch_hash=receipt.batch_hash
+        )
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _verifying(public_key: bytes) -> VerifyingKey:
+    """Return a key ready to verify; making one costs as much as half a verification."""
+    return VerifyingKey(public_key)

@@ -1,0 +1,24 @@
+"""What the centre's parts hand to one another: records as stored, results as computed.
+
+Plain values without behaviour; nothing here reads a clock, a file or a socket.
+"""
+
+from central_sync.model.fleet import Alarm, AlarmCode, ChainHead, Counts, GatewayState, Hole
+from central_sync.model.record import Gateway, GatewayKey, StoredBatch
+from central_sync.model.result import DirtyHour, HourlyRevision, HourlyValue, Part
+
+__all__ = [
+    "Alarm",
+    "AlarmCode",
+    "ChainHead",
+    "Counts",
+    "DirtyHour",
+    "Gateway",
+    "GatewayKey",
+    "GatewayState",
+    "Hole",
+    "HourlyRevision",
+    "HourlyValue",
+    "Part",
+    "StoredBatch",
+]

@@ -1,0 +1,198 @@
+"""The words in which ingest and store speak about a frame: what it is, what is known, what to do.
+
+Values only. The decision itself (docs/wire-format.md section 12) is `central_sync.ingest.admit`;
+the store asks for it inside its transaction, so that it always holds for what is stored.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+from uuid import UUID
+
+from central_sync.model import AlarmCode, Hole
+from edge_agent.wire.frame import FrameFlag
+from edge_agent.wire.header import Header
+from edge_agent.wire.refusal import Code
+from edge_agent.wire.vocabulary import Hash, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previous:
+    """The batch that a genesis says its gateway had made durable before."""
+
+    chain_id: UUID
+    batch_no: int
+    batch_hash: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """Numbers of a chain (both inclusive) that a signed event says will never come."""
+
+    chain_id: UUID
+    first_batch: int
+    last_batch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """A body that is what was signed and obeys the format, reduced to what the store keeps of it.
+
+    `quarters`: numbers of UTC quarter-hours since 1970 that hold a row's `at`, rising.
+    """
+
+    at_min: int | None
+    at_max: int | None
+    quarters: tuple[int, ...]
+    previous: Previous | None
+    losses: tuple[Loss, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damaged:
+    """A body that is not what was signed: nothing can be kept of it."""
+
+    code: Code
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfit:
+    """A body that is what was signed, but breaks the format: evidence."""
+
+    code: Code
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A body nobody needed to look into, because the frame is known or cannot be placed."""
+
+
+Body: TypeAlias = Contents | Damaged | Unfit | Unread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One frame whose header, key and signature are good; `index` is its place in the request."""
+
+    index: int
+    flags: FrameFlag
+    header: Header
+    header_bytes: bytes
+    signature: bytes
+    body_bytes: bytes
+    batch_hash: Hash
+    body: Body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a frame was not stored, as the answer says it (docs/wire-format.md section 12).
+
+    `check` is the failing check of section 14; `chain_id` and `expected` stand in a gap only.
+    """
+
+    status: int
+    code: str
+    frame: int | None
+    detail: str
+    check: Code | None = None
+    chain_id: UUID | None = None
+    expected: int | None = None
+    retry_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One request's frames in order, up to the first that could not even be a candidate.
+
+    `presented`: receipts under our own key that came along; `refusal`: why the frames end here;
+    `rejected`: the frame they end at, if its key or signature was wrong.
+    """
+
+    gateway_id: UUID
+    candidates: tuple[Candidate, ...]
+    presented: tuple[Previous, ...] = ()
+    refusal: Refusal | None = None
+    rejected: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A stored batch as the decision sees it."""
+
+    header: Header
+    batch_hash: Hash
+    verdict: Verdict
+    receipt: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What is stored around one candidate.
+
+    `same_number`: the batch under its chain and number; `before`: the batch with the hash it
+    names (for a genesis: the one its continue event names), `after`: the batch numbered next;
+    `head_no`: highest number of the chain in which `before` is looked for, None if it is empty.
+    """
+
+    same_number: Known | None
+    before: Known | None
+    after: Known | None
+    head_no: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """An alarm that goes with a decision; `subject` tells apart alarms of one code."""
+
+    code: AlarmCode
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """The batch is stored already: answer with the receipt it got then."""
+
+    receipt: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Store the batch; `hole` is the missing batch it follows; `completes` a stored headstone."""
+
+    verdict: Verdict
+    hole: Hole | None = None
+    alarms: tuple[Warned, ...] = ()
+    completes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """Do not store the batch, and look at no later frame of the request."""
+
+    refusal: Refusal
+    alarms: tuple[Warned, ...] = ()
+
+
+Decision: TypeAlias = Repeat | Keep | Refuse
+Admit: TypeAlias = Callable[[Candidate, Sight], Decision]
+Sign: TypeAlias = Callable[[Header, Hash, Verdict, int], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the gateway is told: one receipt per stored frame, and what the centre lacks.
+
+    `verdicts` and `new_readings` count only what was stored by this submission, not repeats.
+    """
+
+    receipts: tuple[bytes, ...] = ()
+    head: Previous | None = None
+    wanted: tuple[Hole, ...] = ()
+    wanted_bundles: tuple[Hash, ...] = ()
+    refusal: Refusal | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    new_readings: int = 0

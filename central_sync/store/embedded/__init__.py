@@ -1,0 +1,28 @@
+"""The store in one SQLite file in the state folder: the default, for one service process."""
+
+from pathlib import Path
+
+from central_sync.store.admission import Admit, Sign
+from central_sync.store.embedded.admission import Admissions
+from central_sync.store.embedded.database import Database
+from central_sync.store.embedded.fleet import FleetTables
+from central_sync.store.embedded.ledger import LedgerTables
+from central_sync.store.embedded.record import RecordTables
+from central_sync.store.embedded.registry import RegistryTables
+from central_sync.store.port import NowNs
+
+__all__ = ["EmbeddedStore"]
+
+
+class EmbeddedStore(RegistryTables, RecordTables, Admissions, LedgerTables, FleetTables):
+    """The store port over one SQLite file, which must have been migrated."""
+
+    def __init__(self, path: Path, *, admit: Admit, sign: Sign, now_ns: NowNs) -> None:
+        self._db = Database(path)
+        self._admit = admit
+        self._sign = sign
+        self._now_ns = now_ns
+
+    def close(self) -> None:
+        """Let go of the file; nothing may be called afterwards."""
+        self._db.close()

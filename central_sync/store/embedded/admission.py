@@ -1,0 +1,272 @@
+"""The accept transaction in SQLite: look around, ask for the decision, store, note what follows.
+
+Nothing here decides. Numbers of rows touched per batch are small and fixed, except while a hole
+is open.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from central_sync.store.admission import (
+    Admit,
+    Candidate,
+    Contents,
+    Keep,
+    Outcome,
+    Refuse,
+    Repeat,
+    Sight,
+    Sign,
+    Submission,
+)
+from central_sync.store.embedded import alarms, holes
+from central_sync.store.embedded.database import Database
+from central_sync.store.embedded.ledger import mark_quarters
+from central_sync.store.embedded.record import missing_bundles
+from central_sync.store.embedded.sight import head, sight
+from central_sync.store.port import NowNs
+from edge_agent.wire.vocabulary import Hash, Verdict
+
+
+class Admissions:
+    """Takes submissions in; several in one transaction."""
+
+    _db: Database
+    _admit: Admit
+    _sign: Sign
+    _now_ns: NowNs
+
+    def sight(self, submission: Submission) -> tuple[Sight, ...]:
+        """Return what is stored around each frame of a submission, for checks before `accept`."""
+        with self._db.read() as connection:
+            return tuple(sight(connection, candidate) for candidate in submission.candidates)
+
+    def accept(self, group: Sequence[Submission]) -> list[Outcome]:
+        """Admit submissions in one transaction; on return all that has a receipt is durable."""
+        with self._db.write() as connection:
+            transaction = _Accepting(
+                connection=connection, admit=self._admit, sign=self._sign, now_ns=self._now_ns()
+            )
+            outcomes = [transaction.submission(submission) for submission in group]
+            transaction.finish()
+        return outcomes
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one transaction adds to the state of one gateway."""
+
+    batches: int = 0
+    records: int = 0
+    quarantined: int = 0
+    last_data_ns: int | None = None
+    last_header: bytes | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Accepting:
+    connection: sqlite3.Connection
+    admit: Admit
+    sign: Sign
+    now_ns: int
+    tallies: dict[UUID, _Tally] = field(default_factory=dict)
+    dirty: set[tuple[bytes, int]] = field(default_factory=set)
+    configs: set[tuple[bytes, Hash]] = field(default_factory=set)
+
+    def submission(self, submission: Submission) -> Outcome:
+        """Take in the frames of one request until one is not stored."""
+        gateway_id = submission.gateway_id
+        alarms.keep_rejected(self.connection, submission, now_ns=self.now_ns)
+        for presented in submission.presented:
+            alarms.note_receipt(self.connection, gateway_id, presented, now_ns=self.now_ns)
+        if not submission.candidates:
+            return Outcome(refusal=submission.refusal)
+        self.tallies.setdefault(gateway_id, _Tally())
+        receipts: list[bytes] = []
+        verdicts: list[Verdict] = []
+        readings = 0
+        refusal = submission.refusal
+        has_holes = holes.any_of(self.connection, gateway_id)
+        for candidate in submission.candidates:
+            decision = self.admit(candidate, sight(self.connection, candidate))
+            if isinstance(decision, Refuse):
+                refusal = decision.refusal
+                self._alarm(gateway_id, decision)
+                break
+            if isinstance(decision, Repeat):
+                receipts.append(decision.receipt)
+                continue
+            receipts.append(self._store(candidate, decision))
+            verdicts.append(decision.verdict)
+            readings += candidate.header.record_count * (decision.verdict is Verdict.ACCEPTED)
+            has_holes = self._follow(candidate, decision, has_holes=has_holes)
+        outcome = Outcome(
+            receipts=tuple(receipts),
+            refusal=refusal,
+            verdicts=tuple(verdicts),
+            new_readings=readings,
+        )
+        return self._with_wishes(outcome, submission, has_holes=has_holes)
+
+    def finish(self) -> None:
+        """Write what is counted once per transaction: dirty quarters and gateway states."""
+        if self.dirty:
+            mark_quarters(self.connection, self.dirty)
+        self.connection.executemany(
+            "insert into gateway_state (gateway_id, last_seen_ns, last_data_ns, batch_count,"
+            " record_count, quarantined_count, last_header) values (?, ?, ?, ?, ?, ?, ?)"
+            " on conflict (gateway_id) do update set last_seen_ns = excluded.last_seen_ns,"
+            " last_data_ns = max(coalesce(last_data_ns, excluded.last_data_ns),"
+            " coalesce(excluded.last_data_ns, last_data_ns)),"
+            " batch_count = batch_count + excluded.batch_count,"
+            " record_count = record_count + excluded.record_count,"
+            " quarantined_count = quarantined_count + excluded.quarantined_count,"
+            " last_header = coalesce(excluded.last_header, last_header)",
+            [
+                (
+                    gateway_id.bytes,
+                    self.now_ns,
+                    tally.last_data_ns,
+                    tally.batches,
+                    tally.records,
+                    tally.quarantined,
+                    tally.last_header,
+                )
+                for gateway_id, tally in self.tallies.items()
+            ],
+        )
+
+    def _store(self, candidate: Candidate, decision: Keep) -> bytes:
+        """Write one batch and what is found through it; return its receipt."""
+        header = candidate.header
+        gateway = header.gateway_id.bytes
+        chain = header.chain_id.bytes
+        receipt = self.sign(header, candidate.batch_hash, decision.verdict, self.now_ns)
+        contents = candidate.body
+        is_read = isinstance(contents, Contents) and decision.verdict is not Verdict.QUARANTINED
+        at_min = contents.at_min if isinstance(contents, Contents) and is_read else None
+        at_max = contents.at_max if isinstance(contents, Contents) and is_read else None
+        if decision.completes:
+            (batch_id,) = self.connection.execute(
+                "update batch set verdict = ?, body = ?, receipt = ?, received_ns = ?,"
+                " at_min = ?, at_max = ?"
+                " where gateway_id = ? and chain_id = ? and batch_no = ? returning id",
+                (
+                    decision.verdict,
+                    candidate.body_bytes,
+                    receipt,
+                    self.now_ns,
+                    at_min,
+                    at_max,
+                    gateway,
+                    chain,
+                    header.batch_no,
+                ),
+            ).fetchone()
+        else:
+            batch_id = self.connection.execute(
+                "insert into batch (gateway_id, chain_id, batch_no, batch_hash, verdict, header,"
+                " signature, receipt, received_ns, at_min, at_max, record_count, body)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    gateway,
+                    chain,
+                    header.batch_no,
+                    candidate.batch_hash,
+                    decision.verdict,
+                    candidate.header_bytes,
+                    candidate.signature,
+                    receipt,
+                    self.now_ns,
+                    at_min,
+                    at_max,
+                    header.record_count,
+                    candidate.body_bytes,
+                ),
+            ).lastrowid
+            self.connection.execute(
+                "insert into chain (gateway_id, chain_id, head_no, head_hash, head_wall_ns,"
+                " written_ns) values (?, ?, ?, ?, ?, ?) on conflict (gateway_id, chain_id)"
+                " do update set head_no = excluded.head_no, head_hash = excluded.head_hash,"
+                " head_wall_ns = excluded.head_wall_ns, written_ns = excluded.written_ns"
+                " where excluded.head_no > head_no",
+                (
+                    gateway,
+                    chain,
+                    header.batch_no,
+                    candidate.batch_hash,
+                    header.wall_ns,
+                    self.now_ns,
+                ),
+            )
+        if is_read and isinstance(contents, Contents):
+            self._index(candidate, contents, batch_id)
+        self._count(candidate, decision, at_max)
+        return receipt
+
+    def _index(self, candidate: Candidate, contents: Contents, batch_id: int | None) -> None:
+        """Make a batch findable by time, and its hours due."""
+        gateway = candidate.header.gateway_id.bytes
+        self.connection.executemany(
+            "insert into batch_quarter (gateway_id, quarter, batch_id) values (?, ?, ?)",
+            [(gateway, quarter, batch_id) for quarter in contents.quarters],
+        )
+        self.dirty.update((gateway, quarter) for quarter in contents.quarters)
+        config = (gateway, candidate.header.config_hash)
+        if config not in self.configs:
+            self.configs.add(config)
+            self.connection.execute(
+                "insert into gateway_config (gateway_id, config_hash, first_ns) values (?, ?, ?)"
+                " on conflict do nothing",
+                (*config, self.now_ns),
+            )
+
+    def _count(self, candidate: Candidate, decision: Keep, at_max: int | None) -> None:
+        tally = self.tallies[candidate.header.gateway_id]
+        if not decision.completes:
+            tally.batches += 1
+        if decision.verdict is Verdict.ACCEPTED:
+            tally.records += candidate.header.record_count
+        if decision.verdict is Verdict.QUARANTINED:
+            tally.quarantined += 1
+        if at_max is not None:
+            tally.last_data_ns = max(at_max, tally.last_data_ns or at_max)
+        tally.last_header = candidate.header_bytes
+
+    def _follow(self, candidate: Candidate, decision: Keep, *, has_holes: bool) -> bool:
+        """Note alarms, holes and losses; return whether the gateway may have holes now."""
+        gateway_id = candidate.header.gateway_id
+        self._alarm(gateway_id, decision)
+        contents = candidate.body
+        losses = contents.losses if isinstance(contents, Contents) else ()
+        if decision.verdict is Verdict.QUARANTINED:
+            losses = ()
+        opened = decision.hole
+        if not (has_holes or opened or losses or decision.verdict is Verdict.HEADSTONE):
+            return False
+        holes.update(self.connection, candidate, decision, losses=losses, now_ns=self.now_ns)
+        return True
+
+    def _alarm(self, gateway_id: UUID, decision: Keep | Refuse) -> None:
+        for warned in decision.alarms:
+            alarms.raise_alarm(
+                self.connection,
+                warned,
+                gateway_id=gateway_id,
+                now_ns=self.now_ns,
+            )
+
+    def _with_wishes(self, outcome: Outcome, submission: Submission, *, has_holes: bool) -> Outcome:
+        """Return an outcome with what every answer tells: head, wanted batches and bundles."""
+        gateway_id = submission.gateway_id
+        last = submission.candidates[-1].header.chain_id
+        if has_holes:
+            holes.warn_overdue(self.connection, gateway_id, now_ns=self.now_ns)
+        return replace(
+            outcome,
+            head=head(self.connection, gateway_id, last),
+            wanted=holes.wanted(self.connection, gateway_id) if has_holes else (),
+            wanted_bundles=missing_bundles(self.connection, gateway_id),
+        )

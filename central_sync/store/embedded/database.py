@@ -1,0 +1,86 @@
+"""One SQLite file: a single writer, and readers that cannot write. Not a word about tables.
+
+Always true: a write that returned is on the disk (WAL with `synchronous=FULL`, asserted on every
+connection), or it left no trace.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import LifoQueue
+from threading import Lock
+from typing import Final
+
+from central_sync.store.port import StoreUnavailableError
+
+READER_COUNT: Final = 4
+# A command (`gateway add`) writes beside the service: either waits for the other's transaction.
+BUSY_TIMEOUT_MS: Final = 10_000
+_FULL: Final = 2
+
+
+class Database:
+    """Hands out connections: `write` one at a time in a transaction, `read` several at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._writing = Lock()
+        self._writer = _connect(path)
+        self._readers: LifoQueue[sqlite3.Connection] = LifoQueue()
+        self._connections = [self._writer]
+        for _ in range(READER_COUNT):
+            reader = _connect(path)
+            reader.execute("pragma query_only=on")
+            self._connections.append(reader)
+            self._readers.put(reader)
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Yield the writer inside a transaction that commits at the end, or did nothing.
+
+        Raises:
+            StoreUnavailableError: the file cannot be written: disk full, read-only, locked.
+
+        """
+        with self._writing:
+            try:
+                self._writer.execute("begin immediate")
+                yield self._writer
+                self._writer.execute("commit")
+            except sqlite3.OperationalError as fault:
+                raise StoreUnavailableError(f"the store cannot be written: {fault}") from fault
+            finally:
+                if self._writer.in_transaction:
+                    self._writer.execute("rollback")
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Yield a reader that sees one state of the file from its first query on."""
+        reader = self._readers.get()
+        try:
+            reader.execute("begin")
+            yield reader
+        finally:
+            reader.execute("rollback")
+            self._readers.put(reader)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in self._connections:
+            connection.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.execute(f"pragma busy_timeout={BUSY_TIMEOUT_MS}")
+    (mode,) = connection.execute("pragma journal_mode=wal").fetchone()
+    connection.execute("pragma synchronous=full")
+    (level,) = connection.execute("pragma synchronous").fetchone()
+    if mode != "wal" or level != _FULL:
+        connection.close()
+        raise StoreUnavailableError(
+            f"{path}: journal mode {mode}, synchronous {level}; must be wal and {_FULL}"
+        )
+    return connection

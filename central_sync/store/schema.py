@@ -1,0 +1,229 @@
+"""The tables of the store as they are after the last migration.
+
+Only a description: tables are made by `central_sync.store.migrations` alone, and a test compares.
+Times are UTC nanoseconds, UUIDs their 16 bytes, hashes 32 bytes. There is no row per reading.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+METADATA = sa.MetaData()
+
+# 64-bit on every database: SQLite's INTEGER is, and its STRICT tables know no BIGINT.
+INT64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+BYTES = sa.LargeBinary()
+TEXT = sa.Text()
+
+
+def key(name: str, kind: sa.types.TypeEngine[Any]) -> sa.Column[Any]:
+    """Return a column of the primary key."""
+    return sa.Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def col(name: str, kind: sa.types.TypeEngine[Any], *, may_lack: bool = False) -> sa.Column[Any]:
+    """Return an ordinary column; `may_lack` where NULL says that there is none."""
+    return sa.Column(name, kind, nullable=may_lack)
+
+
+def by_rowid(name: str, *parts: sa.Column[Any] | sa.Index) -> sa.Table:
+    """Describe a table of large rows."""
+    return sa.Table(name, METADATA, *parts, sqlite_strict=True)
+
+
+def by_key(name: str, *parts: sa.Column[Any] | sa.Index) -> sa.Table:
+    """Describe a table of small rows, found by key alone: it needs no second tree for it."""
+    return sa.Table(name, METADATA, *parts, sqlite_strict=True, sqlite_with_rowid=False)
+
+
+# The registry: who may send.
+by_key(
+    "gateway",
+    key("id", BYTES),
+    col("facility", TEXT),
+    col("name", TEXT),
+    col("added_ns", INT64),
+    col("revoked_ns", INT64, may_lack=True),
+    col("revoked_reason", TEXT, may_lack=True),
+)
+by_key(
+    "gateway_key",
+    key("gateway_id", BYTES),
+    key("key_id", BYTES),
+    col("public_key", BYTES),
+    col("added_ns", INT64),
+    sa.Index("gateway_key_by_id", "key_id", unique=True),
+)
+
+# The record: signed bytes, verbatim.
+by_rowid(
+    "batch",
+    sa.Column("id", sa.Integer(), primary_key=True),
+    col("gateway_id", BYTES),
+    col("chain_id", BYTES),
+    col("batch_no", INT64),
+    col("batch_hash", BYTES),
+    col("verdict", sa.Integer()),
+    col("header", BYTES),
+    col("signature", BYTES),
+    col("receipt", BYTES),
+    col("received_ns", INT64),
+    col("at_min", INT64, may_lack=True),
+    col("at_max", INT64, may_lack=True),
+    col("record_count", sa.Integer()),
+    col("body", BYTES),
+    sa.Index("batch_by_number", "gateway_id", "chain_id", "batch_no", unique=True),
+)
+by_key(
+    "batch_quarter",
+    key("gateway_id", BYTES),
+    key("quarter", INT64),
+    key("batch_id", INT64),
+)
+by_key(
+    "chain",
+    key("gateway_id", BYTES),
+    key("chain_id", BYTES),
+    col("head_no", INT64),
+    col("head_hash", BYTES),
+    col("head_wall_ns", INT64),
+    col("written_ns", INT64),
+)
+by_key(
+    "hole",
+    key("gateway_id", BYTES),
+    key("chain_id", BYTES),
+    key("batch_no", INT64),
+    col("batch_hash", BYTES),
+    col("is_headstone", sa.Integer()),
+    col("opened_ns", INT64),
+    col("shrunk_ns", INT64),
+)
+by_key(
+    "loss",
+    key("gateway_id", BYTES),
+    key("chain_id", BYTES),
+    key("first_batch", INT64),
+    key("last_batch", INT64),
+)
+by_rowid(
+    "rejected",
+    sa.Column("id", sa.Integer(), primary_key=True),
+    col("gateway_id", BYTES),
+    col("received_ns", INT64),
+    col("reason", TEXT),
+    col("frame", BYTES),
+    sa.Index("rejected_by_gateway", "gateway_id"),
+)
+
+# What batches need to be read.
+by_rowid(
+    "bundle",
+    key("config_hash", BYTES),
+    col("body", BYTES),
+    col("received_ns", INT64),
+)
+by_key(
+    "refused_bundle",
+    key("config_hash", BYTES),
+    col("reason", TEXT),
+    col("refused_ns", INT64),
+)
+by_rowid(
+    "profile",
+    key("profile_hash", BYTES),
+    col("body", BYTES, may_lack=True),
+    col("received_ns", INT64, may_lack=True),
+)
+by_key(
+    "gateway_config",
+    key("gateway_id", BYTES),
+    key("config_hash", BYTES),
+    col("first_ns", INT64),
+    sa.Index("gateway_config_by_hash", "config_hash"),
+)
+
+# The ledger: what must be computed, and what was.
+by_key("counter", key("name", TEXT), col("value", INT64))
+by_key(
+    "dirty_quarter",
+    key("gateway_id", BYTES),
+    key("quarter", INT64),
+    col("generation", INT64),
+)
+by_rowid(
+    "part",
+    sa.Column("id", sa.Integer(), primary_key=True),
+    col("gateway_id", BYTES),
+    col("hour_ns", INT64),
+    col("path", TEXT),
+    col("sha256", BYTES),
+    col("row_count", INT64),
+    col("input_hash", BYTES),
+    col("made_ns", INT64),
+    sa.Index("part_by_hour", "gateway_id", "hour_ns"),
+)
+by_key(
+    "hourly",
+    key("gateway_id", BYTES),
+    key("channel", INT64),
+    key("hour_ns", INT64),
+    key("revision", INT64),
+    col("facility", TEXT),
+    col("name", TEXT),
+    col("parameter", TEXT),
+    col("unit_of_measure", TEXT),
+    col("value", TEXT, may_lack=True),
+    col("total", TEXT),
+    col("reading_count", INT64),
+    col("used_count", INT64),
+    col("quadrants", sa.Integer()),
+    col("is_valid", sa.Integer()),
+    col("is_provisional", sa.Integer()),
+    col("is_simulated", sa.Integer()),
+    col("detail", TEXT),
+    col("input_hash", BYTES),
+    col("parameter_hash", BYTES),
+    col("kernel", TEXT),
+    col("output_hash", BYTES),
+    col("computed_ns", INT64),
+)
+by_key(
+    "hourly_current",
+    key("hour_ns", INT64),
+    key("gateway_id", BYTES),
+    key("channel", INT64),
+    col("revision", INT64),
+)
+
+# The state of the fleet.
+by_key(
+    "gateway_state",
+    key("gateway_id", BYTES),
+    col("last_seen_ns", INT64),
+    col("last_data_ns", INT64, may_lack=True),
+    col("batch_count", INT64),
+    col("record_count", INT64),
+    col("quarantined_count", INT64),
+    col("last_header", BYTES, may_lack=True),
+)
+by_rowid(
+    "alarm",
+    sa.Column("id", sa.Integer(), primary_key=True),
+    col("code", TEXT),
+    col("gateway_id", BYTES),
+    col("subject", TEXT),
+    col("detail", TEXT),
+    col("opened_ns", INT64),
+    col("closed_ns", INT64, may_lack=True),
+    col("seen_count", INT64),
+    sa.Index(
+        "alarm_open",
+        "code",
+        "gateway_id",
+        "subject",
+        unique=True,
+        sqlite_where=sa.text("closed_ns is null"),
+        postgresql_where=sa.text("closed_ns is null"),
+    ),
+)

@@ -1,0 +1,129 @@
+"""The task inside `serve` that computes dirty hours, one after the other, until it is stopped.
+
+It is woken when batches arrive and when an hour ends. It decides only when; what is computed is
+decided in `central_sync.evaluate`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from central_sync.calc.clock_hours import HOUR_NS, SECOND_NS, time_text
+from central_sync.evaluate.hour import Evaluator, complete_until_ns
+from central_sync.model import DirtyHour
+from edge_agent.wire.refusal import RefusedError
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+LIVE_INTERVAL_NS: Final = 30 * SECOND_NS
+"""An hour that is still running is computed again no sooner than this: its cost grows with every
+batch, and nobody reports it."""
+
+RETRY_NS: Final = 300 * SECOND_NS
+"""An hour that could not be computed (damaged record, disk full) is tried again after this."""
+
+LONGEST_WAIT_NS: Final = 60 * SECOND_NS
+LOOK_BACK_NS: Final = 7 * 24 * HOUR_NS
+"""At start, provisional hours this old or younger are looked up, to be made final."""
+
+MOST_HOURS: Final = 1024
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """Computes what is dirty. `wake` may be called from the loop's thread at any time."""
+
+    def __init__(self, evaluator: Evaluator, *, now_ns: Callable[[], int]) -> None:
+        self._evaluator = evaluator
+        self._now_ns = now_ns
+        self._woken = asyncio.Event()
+        self._not_before: dict[tuple[UUID, int], int] = {}
+        self._provisional: set[tuple[UUID, int]] = set()
+
+    def wake(self) -> None:
+        """Say that something has become dirty."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Compute until cancelled; a computation under way is finished in its thread."""
+        await asyncio.to_thread(self._find_provisional)
+        while True:
+            self._woken.clear()
+            await self._round()
+            try:
+                async with asyncio.timeout(self._wait_ns() / SECOND_NS):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    async def _round(self) -> None:
+        """Compute every hour that is due, and make final what can be."""
+        while True:
+            await asyncio.to_thread(self._mark_final)
+            dirty = await asyncio.to_thread(self._evaluator.store.dirty_hours, MOST_HOURS)
+            due = [hour for hour in dirty if self._is_due(hour)]
+            if not due:
+                return
+            for hour in due:
+                await asyncio.to_thread(self._evaluate, hour)
+
+    def _is_due(self, hour: DirtyHour) -> bool:
+        return self._now_ns() >= self._not_before.get((hour.gateway_id, hour.hour_ns), 0)
+
+    def _evaluate(self, hour: DirtyHour) -> None:
+        key = (hour.gateway_id, hour.hour_ns)
+        where = {"gateway": str(hour.gateway_id), "hour": time_text(hour.hour_ns)}
+        try:
+            done = self._evaluator.evaluate(hour, now_ns=self._now_ns())
+        except (RefusedError, OSError) as fault:
+            self._provisional.discard(key)  # it stays dirty, which is enough to be tried again
+            log.warning("hour.failed", **where, reason=str(fault))
+            self._not_before[key] = self._now_ns() + RETRY_NS
+            return
+        self._not_before.pop(key, None)
+        self._provisional.discard(key)
+        if done.is_provisional:
+            self._provisional.add(key)
+            self._not_before[key] = self._now_ns() + LIVE_INTERVAL_NS
+        log.debug(
+            "hour.computed",
+            **where,
+            rows=done.row_count,
+            values=len(done.values),
+            provisional=done.is_provisional,
+            settled=done.is_settled,
+        )
+
+    def _mark_final(self) -> None:
+        """Mark provisional hours dirty that are over and complete by now."""
+        now_ns = self._now_ns()
+        over = {key for key in self._provisional if key[1] + HOUR_NS <= now_ns}
+        store = self._evaluator.store
+        complete = {gateway: complete_until_ns(store, gateway) for gateway, _ in over}
+        for gateway_id, hour_ns in over:
+            if hour_ns + HOUR_NS <= complete[gateway_id]:
+                store.mark_dirty(gateway_id, hour_ns, hour_ns + HOUR_NS)
+                self._not_before.pop((gateway_id, hour_ns), None)
+
+    def _find_provisional(self) -> None:
+        """Find the hours that were provisional when this process began."""
+        now_ns = self._now_ns()
+        revisions = self._evaluator.store.hourly(
+            facility=None, channel=None, from_ns=now_ns - LOOK_BACK_NS, to_ns=now_ns + HOUR_NS
+        )
+        self._provisional = {
+            (one.value.gateway_id, one.value.hour_ns - one.value.hour_ns % HOUR_NS)
+            for one in revisions
+            if one.value.is_provisional
+        }
+
+    def _wait_ns(self) -> int:
+        """Return how long there is nothing to do unless woken: to the next due time or hour."""
+        now_ns = self._now_ns()
+        times = [now_ns + LONGEST_WAIT_NS, now_ns - now_ns % HOUR_NS + HOUR_NS]
+        times += [at for at in self._not_before.values() if at > now_ns]
+        return max(min(times) - now_ns, SECOND_NS)

@@ -1,0 +1,85 @@
+"""The life of the daemon, on one screen: what is entered last stops first.
+
+Stop reading, end the intake, sign and commit what was read, send what can be sent, close. Storage
+is opened before anything of the network, so that nothing is read that could not be kept.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import structlog
+
+from edge_agent.buffer.records import Boot, Held
+from edge_agent.buffer.store import open_buffer
+from edge_agent.clock import SystemClock, boot_id
+from edge_agent.config.plan import Plan
+from edge_agent.configured import Configured, documents_kept
+from edge_agent.health.server import serve_health
+from edge_agent.health.systemd import Notifier, Progress, feed_watchdog, watchdog_s
+from edge_agent.identity import load_receipt_keys, load_signing_key
+from edge_agent.lifetime import Order, Orders, beside, until_done
+from edge_agent.overview import Overview
+from edge_agent.pipeline import Committer, Ending, Intake
+from edge_agent.polling import Pollers
+from edge_agent.uplink.client import Uplink, open_uplink
+
+# An orderly stop: what was read is committed within one limit, and sent within another. What is
+# not sent is durable, and goes after the next start.
+COMMIT_LIMIT_S = 10.0
+FLUSH_LIMIT_S = 5.0
+
+log = structlog.get_logger()
+
+
+async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
+    """Poll, judge, sign, keep and upload, until SIGTERM or SIGINT.
+
+    Args:
+        plan: the checked configuration.
+        reread: reads the configuration again, when SIGHUP asks for it.
+
+    """
+    settings, clock, progress = plan.settings, SystemClock(), Progress()
+    notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
+    limit_s = watchdog_s(os.environ, pid=os.getpid())
+    boot = Boot(boot_id=boot_id(), software=version("emissionwatch-edge"))
+    active = Configured.of(plan, load_signing_key(settings.gateway.key_file))
+    uploader = active.uploader(load_receipt_keys(settings.centre.receipt_key_file))
+    fraction = secrets.SystemRandom().random
+    intake = Intake(active.judges, clock=clock, commit_interval_s=settings.buffer.commit_interval_s)
+    pollers = Pollers(intake, clock=clock, progress=progress)
+    async with (
+        open_buffer(settings.buffer, origin=active.origin, clock=clock, boot=boot) as buffer,
+        open_uplink(buffer, settings.centre, uploader, clock=clock, fraction=fraction) as uplink,
+    ):
+        await documents_kept(buffer, plan)
+        committer = Committer(intake, buffer)
+        overview = Overview(plan, intake, committer, uplink, clock=clock)
+        async with (
+            Orders() as orders,
+            beside(serve_health(settings.health, overview.sources(progress), clock)),
+            beside(feed_watchdog(notifier, progress, clock, limit_s=limit_s)),
+            uploading(uplink),
+            until_done(committer.run(), limit_s=COMMIT_LIMIT_S),
+            Ending(intake.end),
+            pollers,
+        ):
+            await pollers.apply(plan.devices)
+            notifier.ready(f"polling {len(plan.devices)} devices")
+            while await orders.next() is Order.RELOAD:
+                notifier.reloading()
+                active = await active.reloaded(reread, committer, pollers, overview)
+                notifier.ready(f"polling {len(active.plan.devices)} devices")
+            notifier.stopping()
+            log.info("agent.stopped")
+
+
+@asynccontextmanager
+async def uploading(uplink: Uplink[Held]) -> AsyncIterator[None]:
+    """Upload beside a block; afterwards send what can be sent within the limit."""
+    async with beside(uplink.upload()):
+        yield
+    await uplink.flush(FLUSH_LIMIT_S)

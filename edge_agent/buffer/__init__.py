@@ -1,0 +1,1 @@
+"""Keeps signed batches on disk until the centre has signed for them."""

@@ -1,0 +1,110 @@
+"""What the buffer's tables hold, in memory: head, chains, receipts and what waits for them.
+
+It follows the disk and never leads it, but for receipts: those count at once and reach the disk
+with the next commit, because a lost receipt is only asked for again.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from edge_agent.buffer.records import Backlog, Head, Held, Key
+from edge_agent.buffer.retention import FREEING, Run, Span, is_receipted, waiting, with_receipts
+from edge_agent.buffer.table import Placed
+from edge_agent.buffer.verifying import Intact
+from edge_agent.wire.receipt import Receipt
+
+
+class Ledger:
+    """One buffer's books."""
+
+    def __init__(self, intact: Intact) -> None:
+        self.head = intact.head
+        self.runs = intact.runs
+        self._stored_runs = intact.runs
+        self._chains = dict(intact.chains)
+        self._tally = intact.unreceipted
+        self._oldest: Held | None = None
+        self._newest: Held | None = None
+
+    @property
+    def head_place(self) -> tuple[int, bytes]:
+        """Position and hash of the newest batch; (0, b"") before the first."""
+        return (0, b"") if self.head is None else (self.head.position, self.head.batch_hash)
+
+    @property
+    def backlog(self) -> Backlog:
+        """What waits for a receipt."""
+        return Backlog(
+            unreceipted_count=self._tally.batches,
+            readings=self._tally.readings,
+            size_bytes=self._tally.size_bytes,
+            oldest=self._oldest,
+            newest=self._newest,
+        )
+
+    @property
+    def waiting(self) -> tuple[Span, ...]:
+        """Positions without a receipt, oldest first."""
+        return tuple(waiting(self.runs, self.head_place[0]))
+
+    @property
+    def unstored_runs(self) -> tuple[frozenset[Run], frozenset[Run]]:
+        """Runs to delete from the disk, and runs to insert."""
+        stored, present = frozenset(self._stored_runs), frozenset(self.runs)
+        return stored - present, present - stored
+
+    def runs_stored(self) -> None:
+        """Note that the disk now has the runs as they are."""
+        self._stored_runs = self.runs
+
+    def position_of(self, key: Key) -> int | None:
+        """Return where a batch stands or stood; None if this buffer never had it."""
+        start = self._chains.get(key.chain_id)
+        if start is None or not start <= start + key.batch_no <= self._end_of(start):
+            return None
+        return start + key.batch_no
+
+    def end_of_chain(self, chain_id: UUID) -> int:
+        """Return the position of the newest batch of a chain; 0 if there is no such chain."""
+        start = self._chains.get(chain_id)
+        return 0 if start is None else self._end_of(start)
+
+    def chain_began(self, chain_id: UUID, position: int) -> None:
+        """Note the first position of a chain."""
+        self._chains[chain_id] = position
+
+    def added(self, head: Head, held: Held) -> None:
+        """Note a batch that is durable now."""
+        self.head = head
+        self._tally = self._tally.plus(held)
+        self._oldest = self._oldest or held
+        self._newest = held
+
+    def settled(self, placed: Sequence[Placed], receipts: Sequence[Receipt]) -> int:
+        """Note receipts for batches held; return for how many this was the first.
+
+        A receipt for other bytes than those held here, or one that does not free them, changes
+        nothing.
+        """
+        by_hash = {receipt.batch_hash: receipt for receipt in receipts}
+        fresh: list[tuple[int, bytes]] = []
+        for position, held in placed:
+            receipt = by_hash.get(held.batch_hash)
+            if receipt is None or is_receipted(self.runs, position):
+                continue
+            if receipt.verdict in FREEING and (receipt.chain_id, receipt.batch_no) == (
+                held.chain_id,
+                held.batch_no,
+            ):
+                fresh.append((position, receipt.pack()))
+                self._tally = self._tally.plus(held, sign=-1)
+        self.runs = with_receipts(self.runs, fresh, self._chains.values())
+        return len(fresh)
+
+    def ends(self, oldest: Held | None, newest: Held | None) -> None:
+        """Note the oldest and the newest batch that wait, after receipts."""
+        self._oldest, self._newest = oldest, newest
+
+    def _end_of(self, start: int) -> int:
+        later = [other for other in self._chains.values() if other > start]
+        return min(later) - 1 if later else self.head_place[0]

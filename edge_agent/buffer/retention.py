@@ -1,0 +1,104 @@
+"""Which batches have their receipt, which still wait, and which may be deleted; pure.
+
+A batch is named by its position, a count over all chains of the buffer. Every position up to the
+head is either in a run, and then its batch may be gone, or it is held. Only batches with a receipt
+that frees their readings ever become forgettable, and the head never does.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from edge_agent.wire.vocabulary import Hash, Verdict
+
+FIRST_POSITION: Final = 1
+
+# docs/wire-format.md section 13: readings may be forgotten against these. A receipt for a
+# headstone says that the centre still lacks the readings.
+FREEING: Final = frozenset({Verdict.ACCEPTED, Verdict.QUARANTINED, Verdict.BRANCH})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Positions first to last, both included."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Batches of one chain, first to last, that all have had their own receipt.
+
+    Only the newest receipt is kept: docs/wire-format.md section 13.
+    """
+
+    first: int
+    last: int
+    receipt: bytes
+
+    @property
+    def sha256(self) -> Hash:
+        """What the stored row must hash to, so that damage cannot free a batch."""
+        places = self.first.to_bytes(8, "little") + self.last.to_bytes(8, "little")
+        return Hash(sha256(places + self.receipt).digest())
+
+
+def with_receipts(
+    runs: Sequence[Run], receipts: Iterable[tuple[int, bytes]], chain_starts: Iterable[int]
+) -> tuple[Run, ...]:
+    """Return the runs after more receipts, neighbours of one chain joined, by rising position.
+
+    Args:
+        runs: those so far, disjoint.
+        receipts: position of a batch and its receipt of 185 bytes; known ones change nothing.
+        chain_starts: first position of each chain; no run reaches over one.
+
+    """
+    starts = frozenset(chain_starts)
+    added = [
+        Run(first=position, last=position, receipt=receipt)
+        for position, receipt in dict(receipts).items()
+        if not is_receipted(runs, position)
+    ]
+    joined: list[Run] = []
+    for run in sorted([*runs, *added], key=lambda each: each.first):
+        if joined and joined[-1].last + 1 == run.first and run.first not in starts:
+            joined[-1] = Run(first=joined[-1].first, last=run.last, receipt=run.receipt)
+        else:
+            joined.append(run)
+    return tuple(joined)
+
+
+def is_receipted(runs: Iterable[Run], position: int) -> bool:
+    """Return whether the batch at this position has its receipt."""
+    return any(run.first <= position <= run.last for run in runs)
+
+
+def waiting(runs: Sequence[Run], head: int) -> Iterator[Span]:
+    """Yield the positions up to the head that have no receipt, oldest first.
+
+    Args:
+        runs: disjoint, by rising position.
+        head: position of the newest batch; 0 when there is none.
+
+    """
+    next_position = FIRST_POSITION
+    for run in runs:
+        if next_position < run.first:
+            yield Span(first=next_position, last=run.first - 1)
+        next_position = run.last + 1
+    if next_position <= head:
+        yield Span(first=next_position, last=head)
+
+
+def forgettable(runs: Sequence[Run], head: int) -> Iterator[Span]:
+    """Yield the positions whose batches may be deleted, oldest first; never the head's.
+
+    The head stays because the next batch takes its number and its previous hash from it.
+    """
+    for run in runs:
+        last = min(run.last, head - 1)
+        if run.first <= last:
+            yield Span(first=run.first, last=last)

@@ -1,0 +1,288 @@
+"""The buffer: batches become durable here, wait for their receipts, and are then forgotten.
+
+One connection, one lock around it, and nobody sees what has not been committed. `writing` holds
+the transaction, `retention` says what may go; here is what the rest of the agent may ask for.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from hashlib import sha256
+from uuid import UUID
+
+import structlog
+
+from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
+from edge_agent.buffer.opening import examine, sole_owner
+from edge_agent.buffer.records import (
+    Backlog,
+    Boot,
+    Counters,
+    Head,
+    Held,
+    Key,
+    Nothing,
+    Portion,
+    Usage,
+)
+from edge_agent.buffer.retention import Span
+from edge_agent.buffer.table import Table
+from edge_agent.buffer.writing import Writer
+from edge_agent.clock import Clock
+from edge_agent.config.model import BufferSettings
+from edge_agent.wire.batch import Origin
+from edge_agent.wire.frame import BatchFrame
+from edge_agent.wire.receipt import Receipt
+from edge_agent.wire.vocabulary import Hash
+
+__all__ = ["Buffer", "BufferFullError", "BufferUnavailableError", "open_buffer"]
+
+log = structlog.get_logger()
+
+
+class Buffer:
+    """What `open_buffer` yields; it belongs to one event loop."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._lock = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._space = asyncio.Event()
+
+    @property
+    def head(self) -> Head | None:
+        """The newest durable batch; None only while the first could not be stored."""
+        return self._writer.ledger.head
+
+    @property
+    def counters(self) -> Counters:
+        """What was done since the buffer was opened."""
+        return self._writer.counters
+
+    def backlog(self) -> Backlog:
+        """Return what waits for a receipt; from memory."""
+        return self._writer.ledger.backlog
+
+    def usage(self) -> Usage:
+        """Return how much of the quota is taken; from memory."""
+        return self._writer.usage
+
+    async def changed(self) -> None:
+        """Return after the next commit of a batch."""
+        await self._changed.wait()
+
+    async def has_space(self) -> None:
+        """Return once a receipt has come after the buffer was found full."""
+        await self._space.wait()
+
+    async def append(self, portion: Portion) -> tuple[Held, ...]:
+        """Make a portion durable as one or more signed batches; return them.
+
+        After an error the portion was not stored. Call again with the same object: what became
+        of the failed commit is found out first, and nothing is stored twice.
+
+        Raises:
+            BufferFullError: the quota is full of undelivered batches; wait for `has_space`.
+            BufferUnavailableError: the storage refused twice.
+
+        """
+        async with self._lock:
+            try:
+                stored = await self._writer.store(portion)
+            except BufferFullError:
+                self._space.clear()
+                raise
+            except sqlite3.Error as error:
+                raise self._writer.failed(error) from error
+            if stored:
+                self._tell()
+            return stored
+
+    async def settle(self, receipts: Sequence[Receipt]) -> int:
+        """Take verified receipts; return for how many batches they were the first.
+
+        They count at once, and reach the disk with the next commit: a receipt lost on the way is
+        only asked for again. Receipts about other bytes than those held here change nothing.
+        """
+        async with self._reading() as table:
+            ledger = self._writer.ledger
+            keys = (Key(chain_id=each.chain_id, batch_no=each.batch_no) for each in receipts)
+            fresh = ledger.settled(await table.held_at(self._positions(keys)), receipts)
+            if fresh:
+                await self._find_ends(table)
+                self._space.set()
+            return fresh
+
+    async def flush(self) -> None:
+        """Bring receipts to the disk now instead of with the next commit."""
+        async with self._lock:
+            try:
+                await self._writer.store_receipts()
+            except sqlite3.Error as error:
+                raise self._writer.failed(error) from error
+
+    async def unreceipted(self, limit: int) -> tuple[Held, ...]:
+        """Return the oldest batches without a receipt, oldest first."""
+        async with self._reading() as table:
+            found: list[Held] = []
+            for span in self._writer.ledger.waiting:
+                found += [held for _, held in await table.held(span, limit - len(found))]
+                if len(found) >= limit:
+                    break
+            return tuple(found)
+
+    async def newest(self, limit: int) -> tuple[Held, ...]:
+        """Return the newest batches without a receipt, oldest first."""
+        async with self._reading() as table:
+            return await self._newest(table, limit)
+
+    async def held_from(self, chain_id: UUID, batch_no: int, limit: int) -> tuple[Held, ...]:
+        """Return batches of one chain from a number on, receipted or not, oldest first."""
+        async with self._reading() as table:
+            ledger = self._writer.ledger
+            last = ledger.end_of_chain(chain_id)
+            start = ledger.position_of(Key(chain_id=chain_id, batch_no=0))
+            if start is None:
+                return ()
+            span = Span(first=start + batch_no, last=last)
+            return tuple(held for _, held in await table.held(span, limit))
+
+    async def held(self, keys: Iterable[Key]) -> tuple[Held, ...]:
+        """Return those of these batches that are still held, receipted or not, oldest first."""
+        async with self._reading() as table:
+            return tuple(held for _, held in await table.held_at(self._positions(keys)))
+
+    async def frames(self, batches: Iterable[Key | Held]) -> tuple[BatchFrame, ...]:
+        """Return the stored bytes of these batches in the order asked for, gone ones left out."""
+        keys = [each.key if isinstance(each, Held) else each for each in batches]
+        async with self._reading() as table:
+            found = [await table.frame(position) for position in self._positions(keys)]
+            return tuple(frame for frame in found if frame is not None)
+
+    async def keep_bundle(self, config_hash: Hash, body: bytes) -> None:
+        """Keep a configuration bundle under its hash."""
+        await self._keep(config_hash, body)
+
+    async def bundle(self, config_hash: Hash) -> bytes | None:
+        """Return a configuration bundle, or None if there is none of this hash."""
+        return await self._kept(config_hash)
+
+    async def keep_profile(self, profile_hash: Hash, body: bytes) -> None:
+        """Keep a profile file under its hash."""
+        await self._keep(profile_hash, body)
+
+    async def profile(self, profile_hash: Hash) -> bytes | None:
+        """Return a profile file, or None if there is none of this hash."""
+        return await self._kept(profile_hash)
+
+    async def begin_chain(self, reason: str) -> None:
+        """Let the next batch start a new chain, as after a fork (docs/wire-format.md section 12).
+
+        Args:
+            reason: of its `continue` event.
+
+        """
+        async with self._lock:
+            self._writer.begin_chain(reason)
+
+    async def apply(self, origin: Origin) -> None:
+        """Seal under another configuration or software from now on; the next batch tells it."""
+        async with self._lock:
+            self._writer.origin = origin
+
+    async def start(self) -> None:
+        """Connect and tell the boot: a genesis, or a batch of the chain that was found.
+
+        Raises:
+            BufferUnavailableError: the storage refuses.
+
+        """
+        async with self._lock:
+            try:
+                await self._writer.open()
+                with suppress(BufferFullError):
+                    await self._writer.store(Nothing())
+                await self._find_ends(self._writer.table)
+            except sqlite3.Error as error:
+                raise self._writer.failed(error) from error
+
+    async def close(self) -> None:
+        """Close the connection; nothing is written."""
+        async with self._lock:
+            await self._writer.database.close()
+
+    def _tell(self) -> None:
+        """Wake whoever waits for a change."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[Table]:
+        async with self._lock:
+            try:
+                await self._writer.mend()
+                yield self._writer.table
+            except sqlite3.Error as error:
+                raise self._writer.failed(error) from error
+
+    def _positions(self, keys: Iterable[Key]) -> list[int]:
+        places = (self._writer.ledger.position_of(key) for key in keys)
+        return [place for place in places if place is not None]
+
+    async def _newest(self, table: Table, limit: int) -> tuple[Held, ...]:
+        positions: list[int] = []
+        for span in reversed(self._writer.ledger.waiting):
+            first = max(span.first, span.last - (limit - len(positions)) + 1)
+            positions = [*range(first, span.last + 1), *positions]
+            if len(positions) >= limit:
+                break
+        return tuple(held for _, held in await table.held_at(positions))
+
+    async def _find_ends(self, table: Table) -> None:
+        waiting = self._writer.ledger.waiting
+        oldest = await table.held(waiting[0], 1) if waiting else []
+        newest = await self._newest(table, 1)
+        self._writer.ledger.ends(oldest[0][1] if oldest else None, newest[0] if newest else None)
+
+    async def _keep(self, digest: Hash, body: bytes) -> None:
+        if sha256(body).digest() != digest:
+            raise ValueError(f"{len(body)} bytes do not have the hash {digest.hex()}")
+        async with self._reading() as table, self._writer.database.transaction():
+            await table.keep_document(digest, body)
+
+    async def _kept(self, digest: Hash) -> bytes | None:
+        async with self._reading() as table:
+            return await table.document(digest)
+
+
+@asynccontextmanager
+async def open_buffer(
+    settings: BufferSettings, *, origin: Origin, clock: Clock, boot: Boot
+) -> AsyncIterator[Buffer]:
+    """Yield the buffer of this gateway, verified, with the start of the agent told in it.
+
+    Damaged files do not stop it: they are set aside and a new chain goes on.
+
+    Raises:
+        BufferUnavailableError: another agent has the buffer, or the storage refuses.
+
+    """
+    with sole_owner(settings.path):
+        found = await examine(settings.path, origin=origin, utc_ns=clock.now().utc_ns)
+        buffer = Buffer(Writer(settings, origin=origin, clock=clock, boot=boot, found=found))
+        try:
+            await buffer.start()
+            if found.damage is not None:
+                log.error(
+                    "buffer.quarantined", fault=found.damage.what, folder=str(found.quarantine)
+                )
+            log.info(
+                "buffer.opened",
+                path=str(settings.path),
+                unreceipted=buffer.backlog().unreceipted_count,
+            )
+            yield buffer
+            await buffer.flush()
+        finally:
+            await buffer.close()

@@ -1,0 +1,292 @@
+"""The writing transaction: batches are numbered, signed and inserted, receipts and evictions join.
+
+Until COMMIT has answered nothing of it exists for anybody else. When it fails the file is opened
+anew and its last batch read; what is missing is inserted again, the same bytes
+(docs/wire-format.md section 11).
+"""
+
+import asyncio
+import sqlite3
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+import structlog
+
+from edge_agent.buffer.committing import (
+    Beginning,
+    Place,
+    boot_count_after,
+    lots,
+    opening_events,
+    sealed,
+    stamp_of,
+)
+from edge_agent.buffer.connection import Database, is_damage
+from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
+from edge_agent.buffer.ledger import Ledger
+from edge_agent.buffer.opening import Found, beginning, set_aside
+from edge_agent.buffer.records import Boot, Counters, Head, Held, Portion, Usage
+from edge_agent.buffer.retention import forgettable
+from edge_agent.buffer.schema import PAGE_BYTES, PAGE_POINTER_BYTES
+from edge_agent.buffer.table import Table
+from edge_agent.buffer.verifying import Intact
+from edge_agent.clock import Clock
+from edge_agent.config.model import BufferSettings
+from edge_agent.wire.batch import Origin, SignedBatch
+from edge_agent.wire.header import HEADER_SIZE
+from edge_agent.wire.signing import SIGNATURE_SIZE
+from edge_agent.wire.vocabulary import HASH_SIZE
+
+log = structlog.get_logger()
+
+# Sealing so many rows takes 20 ms on a small gateway; more goes to a thread.
+ROWS_ON_LOOP: Final = 8_000
+# Batches deleted at once: the next as many commits then find free pages.
+EVICTED_AT_ONCE: Final = 64
+# The log may grow to CHECKPOINT_PAGES and one large transaction; this much of the quota is its.
+LOG_BYTES: Final = 8 * 1024 * 1024
+# A new row may split pages up to the root of its table, and a receipt may need a page.
+SPARE_PAGES: Final = 6
+# Of a page, what a row's overflow may fill; of a row, what is not the body.
+PAGE_CONTENT_BYTES: Final = PAGE_BYTES - PAGE_POINTER_BYTES
+ROW_BYTES: Final = HASH_SIZE + HEADER_SIZE + SIGNATURE_SIZE + 32
+MB: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pending:
+    """Batches between their seal and the proof that they are durable.
+
+    Kept when a commit fails: whatever became of it, these bytes and no others go in its place.
+    """
+
+    portion: Portion
+    after: tuple[int, bytes]
+    beginning: Beginning | None
+    batches: tuple[SignedBatch, ...]
+
+    @property
+    def last(self) -> tuple[int, bytes]:
+        """Position and hash of the newest of them."""
+        return self.after[0] + len(self.batches), self.batches[-1].batch_hash
+
+
+class Writer:
+    """Writes, one transaction at a time: the buffer's lock is around every call."""
+
+    def __init__(
+        self, settings: BufferSettings, *, origin: Origin, clock: Clock, boot: Boot, found: Found
+    ) -> None:
+        self.origin = origin
+        self.counters = Counters()
+        self.ledger = Ledger(found.intact)
+        self.database = Database(settings.path)
+        self.table = Table(self.database)
+        self.usage = Usage(quota_bytes=settings.quota_mb * MB, used_bytes=0, free_bytes=0)
+        self._path = settings.path
+        self._page_limit = max(0, self.usage.quota_bytes - LOG_BYTES) // PAGE_BYTES
+        self._clock = clock
+        self._boot = boot
+        self._is_boot_told = False
+        self._beginning = found.beginning
+        self._pending: Pending | None = None
+        self._damage: str | None = None
+        self._boot_count = boot_count_after(self._newest_known, boot.boot_id)
+
+    async def open(self) -> None:
+        """Connect, and make the tables where there are none.
+
+        Raises:
+            sqlite3.Error: the world failed; see `failed`.
+
+        """
+        try:
+            await self.database.create()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            await self._quarantine(str(error))
+        await self._measure()
+
+    async def store(self, portion: Portion) -> tuple[Held, ...]:
+        """Make a portion durable, and before it what an earlier call had to leave.
+
+        Raises:
+            BufferFullError, BufferUnavailableError: not stored; call again with the same portion.
+
+        """
+        if self._pending is not None and self._pending.portion is not portion:
+            await self._twice(self._pending.portion)
+        return await self._twice(portion)
+
+    async def store_receipts(self) -> None:
+        """Bring receipts to the disk without waiting for a batch."""
+        await self.mend()
+        if any(self.ledger.unstored_runs):
+            async with self.database.transaction():
+                await self.table.replace_runs(*self.ledger.unstored_runs)
+            self.ledger.runs_stored()
+
+    async def mend(self) -> None:
+        """Make the connection usable after a failure; set damaged files aside."""
+        if self._damage is not None:
+            await self._quarantine(self._damage)
+        elif await self.database.mend():
+            self.counters = replace(self.counters, reopened=self.counters.reopened + 1)
+
+    def begin_chain(self, reason: str) -> None:
+        """Let the next batch start a new chain that names the newest batch of this one."""
+        self._beginning = beginning(reason, self.ledger.head)
+
+    def failed(self, error: sqlite3.Error) -> BufferUnavailableError:
+        """Return what a failure of SQLite means; damage is set aside before the next use."""
+        if is_damage(error):
+            self._damage = str(error)
+        return BufferUnavailableError(
+            f"{self._path}: {error}. Check its free space, mount options and the disk's health"
+        )
+
+    @property
+    def _newest_known(self) -> Head | None:
+        """The newest batch of this buffer or of the files it replaced."""
+        if self.ledger.head is None and self._beginning is not None:
+            return self._beginning.previous
+        return self.ledger.head
+
+    async def _twice(self, portion: Portion) -> tuple[Held, ...]:
+        try:
+            return await self._once(portion)
+        except sqlite3.Error as error:
+            log.warning("commit.failed", fault=str(self.failed(error)))
+        try:
+            return await self._once(portion)
+        except sqlite3.Error as error:
+            raise self.failed(error) from error
+
+    async def _once(self, portion: Portion) -> tuple[Held, ...]:
+        await self.mend()
+        if self._pending is None:
+            self._pending = await self._sealed(portion)
+        pending = self._pending
+        if pending is None:
+            return ()
+        evicted = 0
+        async with self.database.transaction():
+            found = await self.table.head()
+            await self.table.replace_runs(*self.ledger.unstored_runs)
+            if found == pending.after:
+                evicted = await self._make_room(pending)
+                await self._insert(pending)
+            elif found != pending.last:
+                raise RuntimeError(f"{self._path}: somebody else wrote batch {found[0]}")
+        await self._measure()
+        return self._remembered(pending, evicted)
+
+    async def _sealed(self, portion: Portion) -> Pending | None:
+        """Return a portion as signed batches behind the head; None if it says nothing."""
+        boot = None if self._is_boot_told else self._boot
+        place = Place(head=self.ledger.head, beginning=self._beginning)
+        stamp = stamp_of(
+            self._clock.now(),
+            self._clock.trust(),
+            boot_count=self._boot_count,
+            boot_id=self._boot.boot_id,
+        )
+        config_hash = self.origin.config_hash
+        first = opening_events(place, stamp=stamp, config_hash=config_hash, boot=boot)
+        lines = [event.line for event in (*first, *portion.events)]
+        cut = lots(portion.readings, lines)
+        if not cut:
+            return None
+        seal_all = partial(
+            sealed, cut, place, stamp=stamp, origin=self.origin, is_last=portion.is_last
+        )
+        is_small = sum(len(scan.channel) for scan in portion.readings) <= ROWS_ON_LOOP
+        return Pending(
+            portion=portion,
+            after=self.ledger.head_place,
+            beginning=self._beginning,
+            batches=seal_all() if is_small else await asyncio.to_thread(seal_all),
+        )
+
+    async def _make_room(self, pending: Pending) -> int:
+        """Evict receipted batches, oldest first, until the new ones fit; return how many went.
+
+        Raises:
+            BufferFullError: the rest is undelivered.
+
+        """
+        row_bytes = sum(len(batch.body) + ROW_BYTES for batch in pending.batches)
+        needed = SPARE_PAGES * len(pending.batches) + row_bytes // PAGE_CONTENT_BYTES
+        evicted = 0
+        count, free = await self.table.pages()
+        for span in forgettable(self.ledger.runs, self.ledger.head_place[0]):
+            while self._page_limit - count + free < needed:
+                gone = await self.table.delete_oldest(span, EVICTED_AT_ONCE)
+                if not gone:
+                    break
+                evicted += gone
+                count, free = await self.table.pages()
+        if self._page_limit - count + free < needed:
+            raise BufferFullError(
+                f"{self._path}: {self.usage.quota_bytes // MB} MB are full of batches that the"
+                " centre has not receipted. Restore the uplink or raise buffer.quota_mb"
+            )
+        return evicted
+
+    async def _insert(self, pending: Pending) -> None:
+        first_position = pending.after[0] + 1
+        if pending.beginning is not None:
+            await self.table.begin_chain(first_position, pending.beginning.chain_id)
+        for position, batch in enumerate(pending.batches, start=first_position):
+            await self.table.insert(position, batch)
+
+    def _remembered(self, pending: Pending, evicted: int) -> tuple[Held, ...]:
+        """Return the batches that are durable now, all of them noted."""
+        first_position = pending.after[0] + 1
+        if pending.beginning is not None:
+            self.ledger.chain_began(pending.beginning.chain_id, first_position)
+            if pending.beginning is self._beginning:
+                self._beginning = None
+        self._pending = None
+        self._is_boot_told = True
+        self.ledger.runs_stored()
+        stored: list[Held] = []
+        for position, batch in enumerate(pending.batches, start=first_position):
+            held = Held.of(batch.header, batch.batch_hash, len(batch.body))
+            head = Head(position=position, header=batch.header, batch_hash=batch.batch_hash)
+            self.ledger.added(head, held)
+            stored.append(held)
+            log.debug("batch.committed", batch_no=held.batch_no, readings=held.record_count)
+        self.counters = replace(
+            self.counters,
+            batches=self.counters.batches + len(stored),
+            readings=self.counters.readings + sum(held.record_count for held in stored),
+            commits=self.counters.commits + 1,
+            evicted=self.counters.evicted + evicted,
+        )
+        return tuple(stored)
+
+    async def _measure(self) -> None:
+        count, free = await self.table.pages()
+        used_bytes = (count - free) * PAGE_BYTES
+        free_bytes = max(0, self._page_limit * PAGE_BYTES - used_bytes)
+        self.usage = replace(self.usage, used_bytes=used_bytes, free_bytes=free_bytes)
+
+    async def _quarantine(self, fault: str) -> None:
+        """Move the damaged files aside and go on with a new chain behind the last batch."""
+        await self.database.close()
+        folder = await asyncio.to_thread(
+            set_aside,
+            self._path,
+            utc_ns=self._clock.now().utc_ns,
+            boot_count=self._boot_count,
+        )
+        log.error("buffer.quarantined", fault=fault, folder=str(folder))
+        self._beginning = beginning("quarantine", self._newest_known)
+        self._pending = None
+        self._damage = None
+        self.ledger = Ledger(Intact(chains={}))
+        self.counters = replace(self.counters, quarantined=self.counters.quarantined + 1)
+        await self.database.create()

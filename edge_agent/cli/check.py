@@ -1,0 +1,41 @@
+"""`edge-agent check`: every problem of the configuration at once; no plant, no socket, no key."""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from edge_agent.config.plan import ConfigurationError, load_plan
+from edge_agent.errors import ExitCode
+
+DEFAULT_CONFIG: Final = Path("/etc/edge-agent/agent.toml")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Read the configuration; print what it gives, or every problem; return the exit code."""
+    parser = argparse.ArgumentParser(prog="edge-agent check", description=__doc__)
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="agent.toml")
+    parser.add_argument("--json", action="store_true", help="print facts as JSON")
+    known = parser.parse_args(arguments)
+    try:
+        plan = load_plan(known.config, environ=os.environ, overrides={})
+    except ConfigurationError as error:
+        if known.json:
+            print(json.dumps({"problems": list(error.problems)}))
+            return ExitCode.CONFIGURATION
+        raise
+    facts = {
+        "gateway": str(plan.settings.gateway.id),
+        "config_hash": plan.config_hash.hex(),
+        "devices": len(plan.devices),
+        "channels": sum(len(device.channels) for device in plan.devices),
+    }
+    if known.json:
+        print(json.dumps({**facts, "problems": []}))
+    else:
+        print(f"{known.config}: good")
+        for name, fact in facts.items():
+            print(f"  {name}: {fact}")
+    return ExitCode.OK

@@ -1,0 +1,33 @@
+"""`edge-agent run`: the daemon, until SIGTERM or Ctrl-C; SIGHUP reads the devices again."""
+
+import argparse
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edge_agent import agent, logs
+from edge_agent.cli.check import DEFAULT_CONFIG
+from edge_agent.config.plan import Plan, load_plan
+from edge_agent.errors import ExitCode
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check the configuration, then run; return the exit code."""
+    parser = argparse.ArgumentParser(prog="edge-agent run", description=__doc__)
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="agent.toml")
+    parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"])
+    known = parser.parse_args(arguments)
+    overrides = {"log.level": known.log_level} if known.log_level else {}
+
+    def read() -> Plan:
+        return _plan(known.config, overrides)
+
+    plan = read()
+    logs.configure(plan.settings.log.level)
+    asyncio.run(agent.run(plan, read))
+    return ExitCode.OK
+
+
+def _plan(config: Path, overrides: Mapping[str, str]) -> Plan:
+    return load_plan(config, environ=os.environ, overrides=overrides)

@@ -1,0 +1,49 @@
+"""`edge-agent simulate`: a plant whose true values are known, served over its real protocol."""
+
+import argparse
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_agent import logs
+from edge_agent.errors import ExitCode
+from edge_agent.simulator.plant import Scenario
+from edge_agent.simulator.service import SimulatorSettings, simulate
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until SIGTERM or Ctrl-C; return the exit code."""
+    parser = argparse.ArgumentParser(prog="edge-agent simulate", description=__doc__)
+    parser.add_argument(
+        "--scenario", choices=[scenario.value for scenario in Scenario], default="normal"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the same seed, the same plant")
+    parser.add_argument("--port", type=int, default=5020, help="of the first device; 0: any free")
+    parser.add_argument("--devices", type=int, default=1, help="how many, on ports that follow")
+    parser.add_argument("--log", type=Path, help="add every answer to this file, a JSON line each")
+    known = parser.parse_args(arguments)
+    logs.configure()
+    try:
+        settings = SimulatorSettings(
+            scenario=Scenario(known.scenario),
+            seed=known.seed,
+            port=known.port,
+            device_count=known.devices,
+            log=known.log,
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    asyncio.run(_until_stopped(settings))
+    return ExitCode.OK
+
+
+async def _until_stopped(settings: SimulatorSettings) -> None:
+    def ready(ports: Sequence[int]) -> None:
+        listing = ", ".join(str(port) for port in ports)
+        print(f"{settings.scenario.value}: {settings.host}, ports {listing}", flush=True)
+
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(simulate(settings, ready=ready))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, serving.cancel)

@@ -1,0 +1,76 @@
+"""A device as the agent runs it: its profile and its settings made one, addresses as on the wire.
+
+Pure values, made by `resolve`; what is here has been checked and needs no second look.
+"""
+
+from dataclasses import dataclass
+
+from edge_agent.config.model import Limits
+from edge_agent.config.vocabulary import Table
+from edge_agent.wire.bundle import ChannelRow
+
+__all__ = ["Device", "Endpoint", "Point", "StatusAt", "StatusRule", "Table"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a device answers; devices with an equal endpoint share one connection."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusAt:
+    """Where the status word of a point is: one register or one bit, PDU address."""
+
+    table: Table
+    address: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """Where the raw word of a channel is; the address is that of the protocol, from 0."""
+
+    channel: int
+    table: Table
+    address: int
+    raw_type: str
+    status: StatusAt | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusRule:
+    """A status word with (status & mask) == value adds these quality bits.
+
+    The rule that is otherwise adds them when no other rule with its mask matches; its value says
+    nothing.
+    """
+
+    mask: int
+    value: int
+    quality: int
+    is_otherwise: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One device: points, channels, limits and status rules stand in the same, rising order."""
+
+    name: str
+    protocol: str = "modbus"
+    endpoint: Endpoint
+    unit_id: int
+    period_s: float
+    timeout_s: float
+    max_registers_per_read: int
+    unreadable: tuple[tuple[Table, int, int], ...]
+    points: tuple[Point, ...]
+    channels: tuple[ChannelRow, ...]
+    limits: tuple[Limits, ...]
+    status_rules: tuple[tuple[StatusRule, ...], ...]

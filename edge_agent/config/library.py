@@ -1,0 +1,178 @@
+"""The profiles at hand: the folder profiles.d first, then those that come with the product.
+
+Reads and checks files; knows nothing of devices. A profile is found by its id, which is also its
+path in the library: vendor/model.toml.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from edge_agent.config.finding import Finding, in_file, problems_of
+from edge_agent.config.problem import ConfigurationError, Problem
+from edge_agent.config.profile import Profile
+from edge_agent.config.profile_rules import profile_misfits
+from edge_agent.config.reading import TomlFile, read_toml
+from edge_agent.config.structure import did_you_mean, structure
+from edge_agent.wire.vocabulary import Hash
+
+SHIPPED = "firmware_profiles"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedProfile:
+    """A profile that may be used, and the bytes it was read from."""
+
+    profile: Profile
+    file: TomlFile
+
+    @property
+    def file_hash(self) -> Hash:
+        """The SHA-256 that the bundle names the file by."""
+        return Hash(sha256(self.file.content).digest())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadProfile:
+    """A file that is no profile that may be used, with everything that is wrong with it."""
+
+    findings: tuple[Finding, ...]
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """Where profiles are looked for, in this order."""
+
+    folders: tuple[Path | Traversable, ...]
+
+    @classmethod
+    def beside(cls, agent_toml: Path) -> "Library":
+        """Return the library of a gateway: profiles.d beside its agent.toml, then the product's."""
+        return cls(folders=(agent_toml.parent / "profiles.d", files(SHIPPED)))
+
+    def paths(self) -> Mapping[str, Path | Traversable]:
+        """Return the file of each profile by its id, sorted."""
+        found: dict[str, Path | Traversable] = {}
+        for folder in reversed(self.folders):
+            found.update(_profile_files(folder))
+        return dict(sorted(found.items()))
+
+    def load(self, profile_id: str) -> LoadedProfile | BadProfile:
+        """Return a profile, or everything that is wrong with its file.
+
+        Raises:
+            KeyError: there is no profile of this id.
+
+        """
+        return load_profile(self.paths()[profile_id], profile_id)
+
+
+def load_profile(path: Path | Traversable, profile_id: str | None) -> LoadedProfile | BadProfile:
+    """Return the profile in a file, or everything that is wrong with it.
+
+    Args:
+        path: the file.
+        profile_id: the id that its place in a library gives it; None: any.
+
+    """
+    file = read_toml(path)
+    if isinstance(file, Finding):
+        return BadProfile(findings=(file,), texts={})
+    profile, misfits = structure(file.table, Profile)
+    if profile is not None:
+        misfits = profile_misfits(profile, profile_id)
+        if not misfits:
+            return LoadedProfile(profile=profile, file=file)
+    return BadProfile(findings=in_file(file.name, misfits), texts={file.name: file.text})
+
+
+def shown(profile_id: str, library: Library) -> str:
+    """Return the file of a profile as it is written.
+
+    Raises:
+        ConfigurationError: there is no such profile, or it is bad.
+
+    """
+    return _found(profile_id, library).file.text
+
+
+def listed(library: Library) -> tuple[LoadedProfile, ...]:
+    """Return every profile of a library by its id.
+
+    Raises:
+        ConfigurationError: with every problem of every profile.
+
+    """
+    return _good([library.load(profile_id) for profile_id in library.paths()])
+
+
+def validated(paths: Sequence[Path]) -> tuple[LoadedProfile, ...]:
+    """Return the profiles in these files.
+
+    Raises:
+        ConfigurationError: with every problem of every file.
+
+    """
+    return _good([load_profile(path, None) for path in paths])
+
+
+def schema_text(name: str) -> str:
+    """Return the JSON Schema of the agent, device or profile files, for editors."""
+    return (files("edge_agent.config") / f"{name}.schema.json").read_text(encoding="utf-8")
+
+
+def device_file(profile_id: str, *, name: str, endpoint: str, first_channel: int) -> str:
+    """Return the text of a devices.d file with every point of a shipped profile as a channel.
+
+    Args:
+        profile_id: which profile.
+        name: of the device.
+        endpoint: where it answers.
+        first_channel: the number of the first channel; the others follow.
+
+    Raises:
+        ConfigurationError: the profile is missing or bad.
+
+    """
+    library = Library(folders=(files(SHIPPED),))
+    profile = _found(profile_id, library).profile
+    channels = [
+        f'\n[[channels]]\nnumber = {number}\npoint = "{point}"\nname = "{name} {point}"\n'
+        for number, point in enumerate(profile.points, first_channel)
+    ]
+    head = f'name = "{name}"\nprofile = "{profile_id}"\nendpoint = "{endpoint}"\n'
+    return head + "".join(channels)
+
+
+def _found(profile_id: str, library: Library) -> LoadedProfile:
+    paths = library.paths()
+    if profile_id not in paths:
+        remedy = did_you_mean(profile_id, paths)
+        raise ConfigurationError(
+            [Problem(file=profile_id, line=None, path="", message="no such profile", remedy=remedy)]
+        )
+    (profile,) = _good([library.load(profile_id)])
+    return profile
+
+
+def _good(loaded: Sequence[LoadedProfile | BadProfile]) -> tuple[LoadedProfile, ...]:
+    bad = [one for one in loaded if isinstance(one, BadProfile)]
+    if bad:
+        findings = [finding for one in bad for finding in one.findings]
+        texts = {file: text for one in bad for file, text in one.texts.items()}
+        raise ConfigurationError(problems_of(findings, texts))
+    return tuple(one for one in loaded if isinstance(one, LoadedProfile))
+
+
+def _profile_files(folder: Path | Traversable) -> Iterator[tuple[str, Path | Traversable]]:
+    if not folder.is_dir():
+        return
+    for vendor in folder.iterdir():
+        if vendor.is_dir():
+            for file in vendor.iterdir():
+                if file.name.endswith(".toml"):
+                    yield f"{vendor.name}/{file.name.removesuffix('.toml')}", file

@@ -1,0 +1,97 @@
+"""What a status word of a device says about its values: bits and numbers to NAMUR NE 107 words."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from edge_agent.config.constraint import Fault, Matching, Within, field_faults, refuse
+from edge_agent.config.vocabulary import ClassWord, PhaseWord, ReasonWord, Table
+from edge_agent.wire.vocabulary import Phase, QualityClass, Reason
+
+# PDU addresses are 16 bits wide (Modbus Application Protocol V1.1b3 section 4.4); numbers as
+# documents print them reach 465536 (modicon).
+HIGHEST_PRINTED_ADDRESS = 465_536
+
+PrintedAddress = Annotated[int, Within(0, HIGHEST_PRINTED_ADDRESS)]
+IntegerKey = Annotated[str, Matching(r"0|[1-9][0-9]*|0x[0-9A-Fa-f]+", "a whole number as a key")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What a bit that is set, or a number in a status word, says about the value.
+
+    Attributes:
+        class_: class of NAMUR NE 107.
+        phase: what the analyzer is doing.
+        reasons: why.
+    """
+
+    class_: ClassWord
+    phase: PhaseWord = PhaseWord.MEASURING
+    reasons: tuple[ReasonWord, ...] = ()
+
+    @property
+    def quality(self) -> int:
+        """The bits of a quality word (docs/wire-format.md section 7)."""
+        word = QualityClass[self.class_.name] | Phase[self.phase.name] << 4
+        for reason in self.reasons:
+            word |= Reason[reason.name]
+        return int(word)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusProfile:
+    """One register (or bit) that says how values are to be taken.
+
+    Attributes:
+        table: the table it is in.
+        address: as the document prints it.
+        bits: meaning of a bit that is set, by its number from 0, the least significant.
+        enum: meaning of a number, by the number.
+        enum_first_bit: where the number begins in the register, 0 is the least significant bit.
+        enum_last_bit: where it ends, included.
+        otherwise: meaning of a number that enum does not name; enum needs it.
+        page: where the document says so.
+    """
+
+    table: Table
+    address: PrintedAddress
+    bits: Mapping[IntegerKey, Meaning] = field(default_factory=dict)
+    enum: Mapping[IntegerKey, Meaning] = field(default_factory=dict)
+    enum_first_bit: Annotated[int, Within(0, 15)] = 0
+    enum_last_bit: Annotated[int, Within(0, 15)] = 15
+    otherwise: Meaning | None = None
+    page: str
+
+    def __post_init__(self) -> None:
+        """Refuse a status word that says nothing, or two things with one bit."""
+        refuse(*field_faults(self), *self._faults())
+
+    def _faults(self) -> Iterator[Fault]:
+        taken = range(self.enum_first_bit, self.enum_last_bit + 1) if self.enum else range(0)
+        if not self.bits and not self.enum:
+            yield Fault(key="bits", message="the word says nothing", remedy="add bits or enum")
+        if self.enum and self.otherwise is None:
+            yield Fault(
+                key="otherwise",
+                message="a number that enum does not name would pass as good",
+                remedy='add otherwise = { class = "function_check", phase = "unknown" }',
+            )
+        if self.enum and not taken:
+            yield Fault(
+                key="enum_last_bit", message="below enum_first_bit", remedy="write it above"
+            )
+        for key in self.bits:
+            if int(key, 0) > 15 or int(key, 0) in taken:
+                yield Fault(
+                    key="bits",
+                    message=f"bit {key} is no bit of the register, or belongs to enum",
+                    remedy="bits are 0 to 15, without those from enum_first_bit to enum_last_bit",
+                )
+        for key in self.enum:
+            if int(key, 0) >= 1 << len(taken):
+                yield Fault(
+                    key="enum",
+                    message=f"{key} does not fit {len(taken)} bits",
+                    remedy="write the number as it stands in its bits, shifted to the right",
+                )

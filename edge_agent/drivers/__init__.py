@@ -1,0 +1,27 @@
+"""The line to the instruments: one module per protocol behind one method, and the poller.
+
+A protocol library is imported when a device first needs it, never before.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Final, cast
+
+from edge_agent.drivers.base import Connect
+
+PROTOCOLS: Final[Mapping[str, str]] = MappingProxyType(
+    {"modbus": "edge_agent.drivers.modbus:connect"}
+)
+
+
+def connector(protocol: str) -> Connect:
+    """Return the `connect` of a protocol, importing its module.
+
+    Raises:
+        KeyError: there is no such protocol; the configuration check refuses it before this.
+
+    """
+    module_name, _, name = PROTOCOLS[protocol].partition(":")
+    # import_module gives untyped names; a test holds every entry of PROTOCOLS against Connect.
+    return cast("Connect", getattr(import_module(module_name), name))

@@ -1,0 +1,117 @@
+"""Modbus TCP: reads the registers and bits of the devices behind one connection as scans.
+
+What a device refuses is divided until the rest is readable. Nothing here can write to a device.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import numpy as np
+
+from edge_agent.clock import NS_PER_S, Clock
+from edge_agent.config.device import Device
+from edge_agent.drivers.base import DeviceRefusedError, Driver
+from edge_agent.drivers.modbus_link import Link, RefusedBlockError
+from edge_agent.drivers.registers import Decoder, Layout
+from edge_agent.wire.readings import Scan
+
+# How long a device's refusal of an address is believed before it is asked again.
+REFUSAL_NS: Final = 3600 * NS_PER_S
+
+
+@asynccontextmanager
+async def connect(devices: Sequence[Device], clock: Clock) -> AsyncIterator[Sequence[Driver]]:
+    """Open the connection that the devices of one endpoint share, and close it at the end.
+
+    Args:
+        devices: at least one, all of one endpoint.
+        clock: stamps the scans.
+
+    Yields:
+        One driver per device, in the same order; only one may read at a time.
+
+    Raises:
+        LinkClosedError: there was no connection within the longest timeout of the devices.
+
+    """
+    link = Link(devices[0].endpoint, timeout_s=max(device.timeout_s for device in devices))
+    try:
+        await link.open()
+        yield [ModbusDevice(device, link, clock) for device in devices]
+    finally:
+        link.close()
+
+
+class ModbusDevice:
+    """One unit on a link; remembers for an hour which addresses it refuses."""
+
+    def __init__(self, device: Device, link: Link, clock: Clock) -> None:
+        self._device = device
+        self._link = link
+        self._clock = clock
+        self._channel = np.array([point.channel for point in device.points], np.uint32)
+        self._channel.flags.writeable = False
+        self._whole = Layout.of(device)
+        self._layout = self._whole
+        self._decoder = Decoder(self._whole)
+        self._refused_mono_ns = 0
+        self._is_shrunk = False
+        self._refuses_all = False
+
+    async def read(self) -> Scan:
+        """Return the next scan; a block that is refused is divided until the rest is readable.
+
+        Raises:
+            LinkLostError: one of its kinds; also when only a part of the scan was missing.
+            DeviceRefusedError: nothing of what the device has points for may be read.
+
+        """
+        if self._is_shrunk and self._clock.now().mono_ns - self._refused_mono_ns >= REFUSAL_NS:
+            self._start_over()
+        device, link = self._device, self._link
+        answers: list[bytes] = []
+        while len(answers) < len(self._layout.requests):
+            block = self._layout.requests[len(answers)].block
+            try:
+                answers.append(await link.ask(block, device.unit_id, device.timeout_s))
+            except RefusedBlockError as refusal:
+                self._shrink(len(answers), refusal)
+        arrival = self._clock.now()
+        self._refuses_all = False
+        raw, status = self._decoder.words(answers)
+        return Scan(
+            device=device.name,
+            at_ns=arrival.utc_ns,
+            mono_ns=arrival.mono_ns,
+            channel=self._channel,
+            raw=raw,
+            status=status,
+            transport=self._decoder.transport,
+        )
+
+    def _start_over(self) -> None:
+        """Believe again that the device answers everything it was configured for."""
+        self._layout = self._whole
+        self._decoder = Decoder(self._whole)
+        self._is_shrunk = self._refuses_all = False
+
+    def _shrink(self, index: int, refusal: RefusedBlockError) -> None:
+        """Go on without what was refused, or with smaller blocks.
+
+        Raises:
+            DeviceRefusedError: nothing is left, or nothing was left the last time either.
+
+        """
+        if self._refuses_all and not index:
+            raise DeviceRefusedError(str(refusal)) from refusal
+        if not self._is_shrunk:
+            self._is_shrunk = True
+            self._refused_mono_ns = self._clock.now().mono_ns
+        layout = self._layout.after_refusal(index, is_divisible=refusal.is_divisible)
+        if not layout.requests:
+            # Until the hour is over one question is enough to see that nothing has changed.
+            self._layout, self._refuses_all = self._whole, True
+            raise DeviceRefusedError(str(refusal)) from refusal
+        self._layout = layout
+        self._decoder = Decoder(layout)

@@ -1,0 +1,266 @@
+"""How the agent is doing, as one plain value and as JSON. Pure: it reads nothing by itself.
+
+Every alarm is a named reason with the thing it is about; nothing here says only "unhealthy".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+NS_PER_S: Final = 1_000_000_000
+# A device that is silent for so long is an alarm; recording of the gap begins with the first
+# missed poll. 40 CFR 60.13(e)(2) and 75.10(d)(1): one value at least in each 15 minutes.
+SILENT_ALARM_NS: Final = 15 * 60 * NS_PER_S
+# As long may the centre be out of reach before a person should know.
+CENTRE_ALARM_NS: Final = 15 * 60 * NS_PER_S
+NEARLY_FULL_PART: Final = 0.8
+# Clock states of docs/wire-format.md section 2, by number.
+CLOCK_STATES: Final = ("unset", "ntp", "ptp", "rtc", "holdover", "manual")
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceStatus:
+    """One device. Times are UTC ns."""
+
+    name: str
+    endpoint: str
+    last_ok_ns: int | None
+    """Its last answer; None before the first."""
+    misses: int
+    """Polls missed in the present gap, or in the last one."""
+    gap_since_ns: int | None
+    """When the present gap began; None while it answers."""
+    last_error: str | None
+    """Why the last poll failed; None while it answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BufferStatus:
+    """What is on disk."""
+
+    batches: int
+    """Batches made durable since the agent started."""
+    readings: int
+    """Readings taken since the chain began: the next sequence number."""
+    unreceipted_batches: int
+    unreceipted_readings: int
+    unreceipted_bytes: int
+    oldest_unreceipted_ns: int | None
+    """When the oldest batch without a receipt was sealed, UTC ns; None when there is none."""
+    used_bytes: int
+    quota_bytes: int
+    is_full: bool
+    """Whether readings cannot be stored any more."""
+    chain_id: UUID | None
+    """Chain of the newest batch; None before the first."""
+    batch_no: int | None
+    """Number of the newest batch; None before the first."""
+
+
+class UplinkStatus(Protocol):
+    """The uplink, as `edge_agent.uplink` tells it. Times are UTC ns."""
+
+    @property
+    def last_contact_ns(self) -> int | None:
+        """When the centre last answered."""
+        ...
+
+    @property
+    def last_receipt_ns(self) -> int | None:
+        """When the centre last receipted a batch."""
+        ...
+
+    @property
+    def last_error(self) -> str | None:
+        """What went wrong last; None while nothing is wrong."""
+        ...
+
+    @property
+    def failures(self) -> int:
+        """Failures in a row."""
+        ...
+
+    @property
+    def next_try_ns(self) -> int | None:
+        """End of the present back-off."""
+        ...
+
+    @property
+    def alarms(self) -> Sequence[str]:
+        """Named reasons for a person to look."""
+        ...
+
+    @property
+    def requests(self) -> int:
+        """Uploads tried."""
+        ...
+
+    @property
+    def delivered_batches(self) -> int:
+        """Batches receipted since the agent started."""
+        ...
+
+    @property
+    def delivered_bytes(self) -> int:
+        """Bytes of their frames."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockStatus:
+    """How far the wall clock can be believed."""
+
+    state: int
+    """clock_state of docs/wire-format.md section 2."""
+    error_ms: int | None
+    """Bound of its error; None when unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentStatus:
+    """The agent itself."""
+
+    version: str
+    gateway_id: UUID
+    config_hash: bytes
+    started_ns: int
+    """UTC ns."""
+    is_simulated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All of it at one moment."""
+
+    at_ns: int
+    """UTC ns."""
+    agent: AgentStatus
+    devices: tuple[DeviceStatus, ...]
+    buffer: BufferStatus
+    uplink: UplinkStatus
+    clock: ClockStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelStatus:
+    """The last reading of one channel."""
+
+    channel: int
+    name: str
+    facility: str
+    device: str
+    parameter: str
+    unit_of_measure: str
+    at_ns: int | None
+    """UTC ns; None before the first reading."""
+    raw: int | None
+    """As the device sent it; None where it sent no value."""
+    value: str | None
+    """Decimal number in the unit of measure; None where raw says nothing."""
+    quality: int | None
+    """Quality word of docs/wire-format.md section 7; None before the first reading."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """One reason for a person to look."""
+
+    reason: str
+    """Constant, for machines."""
+    subject: str
+    """The device or part it is about."""
+    text: str
+    """One sentence, for people."""
+
+
+def alarms(snapshot: Snapshot) -> tuple[Alarm, ...]:
+    """Return every reason for a person to look, in a fixed order."""
+    return (
+        *_device_alarms(snapshot),
+        *_buffer_alarms(snapshot.buffer),
+        *_uplink_alarms(snapshot),
+        *_clock_alarms(snapshot.clock),
+    )
+
+
+def _device_alarms(snapshot: Snapshot) -> list[Alarm]:
+    silent = [
+        (device, snapshot.at_ns - device.gap_since_ns)
+        for device in snapshot.devices
+        if device.gap_since_ns is not None
+        and snapshot.at_ns - device.gap_since_ns >= SILENT_ALARM_NS
+    ]
+    return [
+        Alarm(
+            reason="device_silent",
+            subject=device.name,
+            text=f"no answer for {silent_ns // (60 * NS_PER_S)} minutes: {device.last_error}",
+        )
+        for device, silent_ns in silent
+    ]
+
+
+def _buffer_alarms(buffer: BufferStatus) -> list[Alarm]:
+    if buffer.is_full:
+        return [
+            Alarm(
+                reason="buffer_full",
+                subject="buffer",
+                text="readings can no longer be stored: reach the centre or raise quota_mb",
+            )
+        ]
+    if buffer.used_bytes >= NEARLY_FULL_PART * buffer.quota_bytes and buffer.unreceipted_bytes > (
+        NEARLY_FULL_PART * buffer.quota_bytes
+    ):
+        return [
+            Alarm(
+                reason="buffer_nearly_full",
+                subject="buffer",
+                text=f"{buffer.unreceipted_bytes} of {buffer.quota_bytes} bytes wait for receipts",
+            )
+        ]
+    return []
+
+
+def _uplink_alarms(snapshot: Snapshot) -> list[Alarm]:
+    uplink = snapshot.uplink
+    found = [
+        Alarm(reason=f"uplink_{name}", subject="uplink", text=uplink.last_error or name)
+        for name in uplink.alarms
+    ]
+    since_ns = uplink.last_contact_ns or snapshot.agent.started_ns
+    is_waiting = snapshot.buffer.unreceipted_batches > 0
+    if is_waiting and snapshot.at_ns - since_ns >= CENTRE_ALARM_NS:
+        found.append(
+            Alarm(
+                reason="centre_unreachable",
+                subject="uplink",
+                text=f"no contact for {(snapshot.at_ns - since_ns) // (60 * NS_PER_S)} minutes:"
+                f" {uplink.last_error or 'no reason known'}",
+            )
+        )
+    return found
+
+
+def _clock_alarms(clock: ClockStatus) -> list[Alarm]:
+    if clock.error_ms is not None:
+        return []
+    return [
+        Alarm(
+            reason="clock_untrusted",
+            subject="clock",
+            text=f"the wall clock is {CLOCK_STATES[clock.state]}: its error is unknown",
+        )
+    ]
+
+
+def unready(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return why the agent cannot do its work now: readings could not be made durable."""
+    return ("buffer_full",) if snapshot.buffer.is_full else ()

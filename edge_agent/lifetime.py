@@ -1,0 +1,75 @@
+"""How long things run: work that ends with a block or after it, and what the operator asks for.
+
+Each helper is a context: what is entered later is left first, so nesting order is stop order.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from enum import Enum, auto
+from typing import Self
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run work beside a block and cancel it when the block is left; if it fails, so does both."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+@asynccontextmanager
+async def until_done(work: Coroutine[None, None, None], *, limit_s: float) -> AsyncIterator[None]:
+    """Run work beside a block and, however the block is left, wait for its end within a limit."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+        try:
+            yield
+        finally:
+            await asyncio.wait({task}, timeout=limit_s)
+            task.cancel()
+
+
+class Order(Enum):
+    """What the operator, or the service manager, wants of the process."""
+
+    STOP = auto()
+    RELOAD = auto()
+
+
+class Orders:
+    """Signals as orders: SIGTERM and SIGINT stop, SIGHUP reloads. A stop comes before all else."""
+
+    def __init__(self) -> None:
+        self._given: set[Order] = set()
+        self._is_given = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.give, Order.STOP)
+        loop.add_signal_handler(signal.SIGHUP, self.give, Order.RELOAD)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+    def give(self, order: Order) -> None:
+        """Give an order; the same one twice is one."""
+        self._given.add(order)
+        self._is_given.set()
+
+    async def next(self) -> Order:
+        """Return the next order."""
+        await self._is_given.wait()
+        order = Order.STOP if Order.STOP in self._given else Order.RELOAD
+        self._given.discard(order)
+        if not self._given:
+            self._is_given.clear()
+        return order

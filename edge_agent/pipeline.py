@@ -1,0 +1,278 @@
+"""The hand-over between reading and storing: judged readings wait here until a commit is due.
+
+What waits has no number, no hash and no signature yet (docs/wire-format.md section 11). Nothing is
+ever dropped: a full intake makes the pollers wait, and what they then miss becomes a gap event.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+import structlog
+
+from edge_agent.buffer.store import Buffer, BufferFullError, BufferUnavailableError
+from edge_agent.clock import NS_PER_S, Clock
+from edge_agent.quality.judge import Judge
+from edge_agent.wire.batch import Origin
+from edge_agent.wire.events import Event
+from edge_agent.wire.readings import Readings, Scan
+
+# A batch takes 65,536 rows (docs/wire-format.md section 2); half of that makes a commit due, all
+# of it makes the pollers wait, so that a commit in progress never stops the reading.
+ROWS_DUE: Final = 32_768
+ROWS_FULL: Final = 65_536
+# Events commit at once, at most one extra commit a second (docs/wire-format.md section 11).
+URGENT_PAUSE_NS: Final = NS_PER_S
+EVENTS_KEPT: Final = 200
+# Storage that refuses is tried again so often; nothing is accepted meanwhile.
+STORAGE_PAUSE_NS: Final = NS_PER_S
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """What one commit makes durable: judged scans in order of arrival, and events."""
+
+    readings: tuple[Readings, ...]
+    events: tuple[Event, ...]
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What the decision when to commit looks at."""
+
+    rows: int
+    event_count: int
+    is_urgent: bool
+    has_ended: bool
+
+
+def commit_due_at(waiting: Waiting, *, last_ns: int, now_ns: int, interval_ns: int) -> int | None:
+    """Return the CLOCK_BOOTTIME at which a commit is due; None while nothing waits.
+
+    Args:
+        waiting: what is in the intake.
+        last_ns: when the last commit was taken.
+        now_ns: the present.
+        interval_ns: the configured commit interval.
+
+    """
+    if not waiting.rows and not waiting.event_count:
+        return now_ns if waiting.has_ended else None
+    if waiting.has_ended or waiting.rows >= ROWS_DUE:
+        return now_ns
+    pause_ns = URGENT_PAUSE_NS if waiting.is_urgent else interval_ns
+    return last_ns + min(pause_ns, interval_ns)
+
+
+class Recent:
+    """The last scan and the last gap of each device, and the last events: for who asks."""
+
+    def __init__(self) -> None:
+        self.readings: dict[str, Readings] = {}
+        self.gaps: dict[tuple[int, ...], Event] = {}
+        self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
+
+    def heard(self, event: Event) -> None:
+        """Remember an event; a gap also stands for its device until it is closed."""
+        self.events.append(event)
+        channels = event.fields.get("channels")
+        if event.type == "gap" and isinstance(channels, list):
+            self.gaps[tuple(int(str(channel)) for channel in channels)] = event
+
+
+class Intake:
+    """Takes scans and events, judges each scan, and gives out portions when they are due."""
+
+    def __init__(
+        self, judges: Mapping[str, Judge], *, clock: Clock, commit_interval_s: float
+    ) -> None:
+        self.recent = Recent()
+        self._judges = judges
+        self._clock = clock
+        self._interval_ns = round(commit_interval_s * NS_PER_S)
+        # The first reading after a start commits at once: it proves that the line works.
+        self._last_ns = clock.now().mono_ns - self._interval_ns
+        self._readings: list[Readings] = []
+        self._events: list[Event] = []
+        self._rows = 0
+        self._is_urgent = False
+        self._has_ended = False
+        self._wake = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether pollers have to wait."""
+        return not self._has_room.is_set()
+
+    def room(self) -> "Room":
+        """Return a context that is entered when there is room, and yields `hand_over`."""
+        return Room(self._has_room, self.hand_over)
+
+    def hand_over(self, scan: Scan) -> None:
+        """Judge one scan and hold it; a plain call, so that no stop can come between.
+
+        Room is asked for beforehand. The pollers that were let in together may overshoot the
+        limit by one scan each.
+        """
+        judgement = self._judges[scan.device].judge(scan)
+        is_first = not self._rows
+        self._readings.append(judgement.readings)
+        self.recent.readings[scan.device] = judgement.readings
+        self._rows += len(judgement.readings.channel)
+        if self._rows >= ROWS_FULL:
+            self._has_room.clear()
+        if is_first or judgement.is_alarm or self._rows >= ROWS_DUE:
+            self._is_urgent |= judgement.is_alarm
+            self._wake.set()
+
+    def record(self, event: Event) -> None:
+        """Hold one event; it commits at once and never waits for room."""
+        self._events.append(event)
+        self.recent.heard(event)
+        self._is_urgent = True
+        self._wake.set()
+
+    def end(self) -> None:
+        """Say that nothing more will come: the last portion is due now."""
+        self._has_ended = True
+        self._wake.set()
+
+    def judge_by(self, judges: Mapping[str, Judge]) -> None:
+        """Judge later scans by other limits; what already waits keeps its verdict."""
+        self._judges = judges
+
+    async def pause(self, pause_ns: int) -> None:
+        """Let some time pass."""
+        await self._clock.sleep_until(self._clock.now().mono_ns + pause_ns)
+
+    async def due(self) -> None:
+        """Return when a portion should be taken."""
+        while True:
+            now_ns = self._clock.now().mono_ns
+            waiting = Waiting(
+                rows=self._rows,
+                event_count=len(self._events),
+                is_urgent=self._is_urgent,
+                has_ended=self._has_ended,
+            )
+            at_ns = commit_due_at(
+                waiting, last_ns=self._last_ns, now_ns=now_ns, interval_ns=self._interval_ns
+            )
+            if at_ns is not None and at_ns <= now_ns:
+                return
+            self._wake.clear()
+            await self._clock.wait(self._wake, at_ns)
+
+    def take(self) -> Portion:
+        """Return what waits, and make room."""
+        portion = Portion(
+            readings=tuple(self._readings), events=tuple(self._events), is_last=self._has_ended
+        )
+        self._readings, self._events, self._rows = [], [], 0
+        self._is_urgent = False
+        self._last_ns = self._clock.now().mono_ns
+        self._has_room.set()
+        return portion
+
+
+class Room:
+    """Entered when the intake has room; yields the plain call that hands a scan over."""
+
+    __slots__ = ("_hand_over", "_has_room")
+
+    def __init__(self, has_room: asyncio.Event, hand_over: Callable[[Scan], None]) -> None:
+        self._has_room = has_room
+        self._hand_over = hand_over
+
+    async def __aenter__(self) -> Callable[[Scan], None]:
+        while not self._has_room.is_set():
+            await self._has_room.wait()
+        return self._hand_over
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+class Committer:
+    """Stores portion after portion until the intake ends: the only writer of readings."""
+
+    def __init__(self, intake: Intake, buffer: Buffer) -> None:
+        self._intake = intake
+        self._lock = asyncio.Lock()
+        self.buffer = buffer
+        self.is_blocked = False
+
+    async def run(self) -> None:
+        """Commit every portion when it is due; return after the last one."""
+        is_last = False
+        while not is_last:
+            await self._intake.due()
+            async with self._lock:
+                portion = self._intake.take()
+                await self._store(portion)
+            is_last = portion.is_last
+
+    async def switch(self, judges: Mapping[str, Judge], origin: Origin) -> None:
+        """Commit what waits under the old configuration; judge and seal by the new one after it."""
+        async with self._lock:
+            portion = self._intake.take()
+            self._intake.judge_by(judges)
+            await self._store(portion)
+            await self.buffer.apply(origin)
+
+    async def _store(self, portion: Portion) -> None:
+        """Make one portion durable, however long the buffer is full or the storage refuses.
+
+        Waiting here fills the intake, which stops the pollers: nothing more is accepted, and
+        what is not read meanwhile is told as a gap.
+        """
+        if not portion.readings and not portion.events:
+            return
+        try:
+            while not await self._is_stored(portion):
+                continue
+        except asyncio.CancelledError:
+            rows = sum(len(scan.channel) for scan in portion.readings)
+            log.error("readings.dropped", rows=rows, reason="no room, and the agent stops")
+            raise
+
+    async def _is_stored(self, portion: Portion) -> bool:
+        try:
+            await self.buffer.append(portion)
+        except BufferFullError as error:
+            self._blocked(error)
+            await self.buffer.has_space()
+            return False
+        except BufferUnavailableError as error:
+            self._blocked(error)
+            await self._intake.pause(STORAGE_PAUSE_NS)
+            return False
+        if self.is_blocked:
+            log.info("buffer.freed")
+        self.is_blocked = False
+        return True
+
+    def _blocked(self, error: BufferFullError | BufferUnavailableError) -> None:
+        if not self.is_blocked:
+            log.error("buffer.blocked", reason=str(error))
+        self.is_blocked = True
+
+
+class Ending:
+    """Calls `end` when the block is left, however it is left."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self._end = end
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._end()

@@ -1,0 +1,1 @@
+"""Delivers durable batches to the centre and settles them against signed receipts."""

@@ -1,0 +1,266 @@
+"""Carries out what `protocol` decides: looks into the buffer, sends, settles, waits.
+
+It decides nothing about batches itself. It never polls: it waits for the buffer to change or for
+the next upload to be due. Losing it at any await loses nothing, because a batch is settled only
+after its receipt was verified.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, Never
+
+import structlog
+
+from edge_agent.clock import NS_PER_S
+from edge_agent.uplink.answer import parse_answer
+from edge_agent.uplink.bundles import deliver_bundles
+from edge_agent.uplink.exchange import Exchange, NoAnswerError, open_exchange
+from edge_agent.uplink.held import HeldT, Holding
+from edge_agent.uplink.own_copy import is_intact
+from edge_agent.uplink.policy import back_off_s, hold_s, retry_after_s
+from edge_agent.uplink.protocol import after, examined, interval_began
+from edge_agent.uplink.request import LIVE_FRAMES, need, next_request
+from edge_agent.uplink.state import LARGEST_FRAMES, Pause, State
+from edge_agent.uplink.tally import Tally, UplinkStatus
+from edge_agent.wire.frame import MEDIA_TYPE, encode_batch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from edge_agent.clock import Clock
+    from edge_agent.config.model import CentreSettings
+    from edge_agent.uplink.exchange import Reply
+    from edge_agent.uplink.held import Source
+    from edge_agent.uplink.state import Outcome, Request, Trust
+    from edge_agent.wire.signing import VerifyingKey
+    from edge_agent.wire.vocabulary import Hash
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who uploads, and whose receipts count."""
+
+    trust: Trust
+    own_key: VerifyingKey
+
+
+@asynccontextmanager
+async def open_uplink(
+    source: Source[HeldT],
+    settings: CentreSettings,
+    identity: Identity,
+    *,
+    clock: Clock,
+    fraction: Callable[[], float],
+) -> AsyncIterator[Uplink[HeldT]]:
+    """Open the uplink; nothing is sent before `upload` or `flush` runs.
+
+    Args:
+        source: the buffer.
+        settings: of the centre.
+        identity: gateway id, own public key and receipt keys.
+        clock: the agent's clock.
+        fraction: random numbers in [0, 1), for jitter.
+
+    Raises:
+        OSError: the CA file cannot be read.
+
+    """
+    async with open_exchange(settings) as exchange:
+        yield Uplink(source, settings, identity, exchange=exchange, clock=clock, fraction=fraction)
+
+
+class Uplink(Generic[HeldT]):
+    """Brings what the buffer holds to the centre."""
+
+    def __init__(
+        self,
+        source: Source[HeldT],
+        settings: CentreSettings,
+        identity: Identity,
+        *,
+        exchange: Exchange,
+        clock: Clock,
+        fraction: Callable[[], float],
+    ) -> None:
+        self._source = source
+        self._settings = settings
+        self._trust = identity.trust
+        self._own_key = identity.own_key
+        self._exchange = exchange
+        self._clock = clock
+        self._fraction = fraction
+        self._state = State()
+        self._path = f"/v1/gateways/{identity.trust.gateway_id}/batches"
+        self._tally = Tally()
+        self._interval_ns = round(settings.upload_interval_s * NS_PER_S)
+        self._due_ns = clock.now().mono_ns
+        self._readings_left = 0
+        self._retry_after: str | None = None
+
+    async def upload(self) -> Never:
+        """Upload until cancelled: at every interval, or as soon as enough readings wait."""
+        while True:
+            await self._due()
+            await self._drain()
+
+    async def flush(self, limit_s: float) -> bool:
+        """Send what can be sent before a stop, and return whether everything was receipted.
+
+        It takes no longer than `limit_s`, whatever the centre does, and does not wait out a
+        back-off. Call it only when `upload` no longer runs.
+        """
+        self._state = interval_began(self._state)
+        try:
+            async with asyncio.timeout(limit_s):
+                while (pause := await self._step()) is Pause.NONE:
+                    pass
+        except TimeoutError:
+            return False
+        return pause is None and not self._source.backlog().unreceipted_count
+
+    def status(self) -> UplinkStatus:
+        """Return how the uplink is doing."""
+        return self._tally.status(self._state)
+
+    async def _due(self) -> None:
+        """Return when an upload is due: something waits, and it is time, or it is enough."""
+        while True:
+            backlog = self._source.backlog()
+            now_ns = self._clock.now().mono_ns
+            enough = self._settings.upload_readings
+            is_enough = enough is not None and backlog.readings - self._readings_left >= enough
+            if backlog.unreceipted_count and (now_ns >= self._due_ns or is_enough):
+                self._due_ns = now_ns + self._interval_ns
+                return
+            if not backlog.unreceipted_count:
+                await self._source.changed()
+            elif enough is None:
+                await self._clock.sleep_until(self._due_ns)
+            else:
+                await self._changed_or_due()
+
+    async def _changed_or_due(self) -> None:
+        async with asyncio.TaskGroup() as either:
+            change = either.create_task(self._source.changed())
+            due = either.create_task(self._clock.sleep_until(self._due_ns))
+            change.add_done_callback(lambda _: due.cancel())
+            due.add_done_callback(lambda _: change.cancel())
+
+    async def _drain(self) -> None:
+        """Send until nothing is left, as the centre and the line allow."""
+        self._state = interval_began(self._state)
+        while (pause := await self._step()) is not None:
+            await self._pause(pause)
+            now_ns = self._clock.now().mono_ns
+            if now_ns >= self._due_ns:
+                self._due_ns = now_ns + self._interval_ns
+                self._state = interval_began(self._state)
+        self._readings_left = self._source.backlog().readings
+
+    async def _step(self) -> Pause | None:
+        """Send one request and carry out what its answer means; None when nothing is to send."""
+        holding, found = await self._holding()
+        self._state, request = next_request(self._state, holding)
+        if request is None:
+            return None
+        reply = await self._reply(request, found)
+        answer = None if reply is None else parse_answer(reply.status, reply.body)
+        # Up to 256 signatures are verified: too long for the loop on a small gateway.
+        outcome = await asyncio.to_thread(after, self._state, request, answer, self._trust)
+        if outcome.examine is not None:
+            is_good = await self._is_good(found[outcome.examine.batch_hash])
+            outcome = examined(outcome, is_good=is_good)
+        if outcome.settle:
+            await self._source.settle(outcome.settle)
+        self._state = outcome.state
+        utc_ns = self._clock.now().utc_ns
+        if answer is not None:
+            self._tally.answered(answer, outcome, utc_ns=utc_ns)
+        self._tally.settled(request, outcome.settle, utc_ns=utc_ns)
+        self._tally.alarmed(outcome.state)
+        await self._follow_up(outcome)
+        self._retry_after = None if reply is None else reply.retry_after
+        return outcome.pause
+
+    async def _holding(self) -> tuple[Holding, dict[Hash, HeldT]]:
+        """Return what the next request must see of the buffer, and the same by hash."""
+        wish = need(self._state)
+        oldest = await self._source.unreceipted(LARGEST_FRAMES + len(self._state.withheld))
+        newest = await self._source.newest(LIVE_FRAMES) if self._state.is_live_due else ()
+        rewound: tuple[HeldT, ...] = ()
+        if wish.rewind is not None:
+            place = wish.rewind
+            rewound = await self._source.held_from(place.chain_id, place.batch_no, LARGEST_FRAMES)
+        again: list[HeldT] = []
+        for wanted in wish.again:
+            found = await self._source.held_from(wanted.place.chain_id, wanted.place.batch_no, 1)
+            again += [one for one in found if one.batch_hash == wanted.batch_hash]
+        holding = Holding(
+            count=self._source.backlog().unreceipted_count,
+            oldest=oldest,
+            newest=newest,
+            rewound=rewound,
+            again=tuple(again),
+        )
+        return holding, {one.batch_hash: one for one in (*oldest, *newest, *rewound, *again)}
+
+    async def _reply(self, request: Request, found: Mapping[Hash, HeldT]) -> Reply | None:
+        """Send the batches of a request as they are on disk; None when no answer came."""
+        frames = await self._source.frames(found[part.held.batch_hash] for part in request.parts)
+        flags = [part.flags for part in request.parts]
+        if len(frames) != len(flags):
+            return None
+        body = b"".join(
+            encode_batch(replace(frame, flags=frame.flags | flag))
+            for frame, flag in zip(frames, flags, strict=True)
+        )
+        try:
+            return await self._exchange.send(
+                "POST", self._path, body, media_type=MEDIA_TYPE, is_plain=self._state.is_plain
+            )
+        except NoAnswerError as fault:
+            self._tally.unanswered(str(fault))
+            return None
+
+    async def _is_good(self, held: HeldT) -> bool:
+        frames = await self._source.frames([held])
+        return len(frames) == 1 and await asyncio.to_thread(
+            is_intact, frames[0], held.batch_hash, self._own_key
+        )
+
+    async def _follow_up(self, outcome: Outcome) -> None:
+        """Begin a new chain, and bring the bundles, as far as the answer asks for it."""
+        head = self._source.head
+        if outcome.forked is not None and head and head.header.chain_id == outcome.forked:
+            await self._source.begin_chain("fork")
+        if outcome.wanted_bundles:
+            try:
+                await deliver_bundles(
+                    outcome.wanted_bundles,
+                    self._source,
+                    self._exchange,
+                    is_plain=self._state.is_plain,
+                )
+            except NoAnswerError as fault:
+                self._tally.unanswered(str(fault))
+
+    async def _pause(self, pause: Pause) -> None:
+        """Wait as long as the last answer makes us, or its absence."""
+        if pause is Pause.NONE:
+            return
+        if pause is Pause.HOLD:
+            wait_s = hold_s(fraction=self._fraction())
+        else:
+            wait_s = back_off_s(self._state.failures, fraction=self._fraction())
+        now = self._clock.now()
+        wait_s += retry_after_s(self._retry_after, utc_s=now.utc_ns / NS_PER_S)
+        wait_ns = round(wait_s * NS_PER_S)
+        self._tally.next_try_ns = now.utc_ns + wait_ns
+        await self._clock.sleep_until(now.mono_ns + wait_ns)
+        self._tally.next_try_ns = None

@@ -1,0 +1,152 @@
+"""HTTP to the centre: one keep-alive connection, one request at a time, everything limited.
+
+It knows addresses, sizes and time limits, and nothing of what is sent. No redirects, no proxy
+settings from the environment, no answer longer than an answer can be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import httpx
+import zstandard
+
+from edge_agent.uplink.answer import LARGEST_ANSWER_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from edge_agent.config.model import CentreSettings
+
+# Each piece has the whole time limit to itself, so that a slow line is not taken for a dead one.
+PIECE_BYTES: Final = 16 * 1024
+# A line that carries less than this is not worth waiting for.
+SLOWEST_BYTES_PER_S: Final = 256
+# Compressing twice must save at least one part in so many to be worth the centre's work.
+WORTHWHILE_PART: Final = 20
+COMPRESSION_LEVEL: Final = 3
+
+# Idle seconds until the kernel asks whether the centre is still there, seconds between questions,
+# and their number: keeps address translators awake between uploads (tcp(7)).
+_KEEP_ALIVE: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+
+
+class NoAnswerError(Exception):
+    """The centre did not answer: not reached, line broken, or out of time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An HTTP response, whole."""
+
+    status: int
+    body: bytes
+    retry_after: str | None
+
+
+class Exchange:
+    """Requests to one centre."""
+
+    def __init__(self, client: httpx.AsyncClient, *, timeout_s: float) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+
+    async def send(
+        self, method: str, path: str, body: bytes, *, media_type: str, is_plain: bool
+    ) -> Reply:
+        """Send a body and return the whole answer.
+
+        Args:
+            method: POST or PUT.
+            path: from the root, for example /v1/bundles/ and a hash.
+            body: sent compressed where that helps.
+            media_type: of the uncompressed body.
+            is_plain: never compress; the centre does not take it.
+
+        Raises:
+            NoAnswerError: no answer within the time limit.
+
+        """
+        headers = {"content-type": media_type}
+        if not is_plain:
+            packed = await asyncio.to_thread(_compressed, body)
+            if packed is not None:
+                body, headers["content-encoding"] = packed, "zstd"
+        headers["content-length"] = str(len(body))
+        limit_s = self._timeout_s + len(body) / SLOWEST_BYTES_PER_S
+        try:
+            async with (
+                asyncio.timeout(limit_s),
+                self._client.stream(
+                    method, path, content=_pieces(body), headers=headers
+                ) as response,
+            ):
+                return Reply(
+                    status=response.status_code,
+                    body=await _whole(response),
+                    retry_after=response.headers.get("retry-after"),
+                )
+        except (httpx.HTTPError, TimeoutError) as fault:
+            raise NoAnswerError(f"{type(fault).__name__}: {fault}".rstrip(": ")) from fault
+
+
+@asynccontextmanager
+async def open_exchange(settings: CentreSettings) -> AsyncIterator[Exchange]:
+    """Open the way to the centre; nothing is sent yet.
+
+    Raises:
+        OSError: the CA file cannot be read, or holds no certificate (ssl.SSLError).
+
+    """
+    ca_file = settings.ca_file
+    transport = httpx.AsyncHTTPTransport(
+        # Without a CA file there is plain http to this machine, and nobody to believe otherwise.
+        verify=(
+            ssl.create_default_context(cafile=ca_file)
+            if ca_file
+            else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        ),
+        limits=httpx.Limits(max_connections=1, keepalive_expiry=None),
+        trust_env=False,
+        socket_options=_KEEP_ALIVE,
+    )
+    async with httpx.AsyncClient(
+        base_url=settings.url,
+        transport=transport,
+        timeout=settings.timeout_s,
+        follow_redirects=False,
+        trust_env=False,
+        headers={"accept": "application/json", "accept-encoding": "identity"},
+    ) as client:
+        yield Exchange(client, timeout_s=settings.timeout_s)
+
+
+def _compressed(body: bytes) -> bytes | None:
+    """Return the body as one zstd frame, or None where that saves next to nothing."""
+    packed = zstandard.compress(body, COMPRESSION_LEVEL)
+    return packed if len(packed) + len(body) // WORTHWHILE_PART < len(body) else None
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    view = memoryview(body)
+    for start in range(0, len(body), PIECE_BYTES):
+        yield bytes(view[start : start + PIECE_BYTES])
+
+
+async def _whole(response: httpx.Response) -> bytes:
+    received = bytearray()
+    async for piece in response.aiter_raw():
+        received += piece
+        if len(received) > LARGEST_ANSWER_BYTES:
+            raise httpx.DecodingError("an answer longer than an answer can be")
+    return bytes(received)

@@ -1,0 +1,135 @@
+"""What the uplink needs to see of the buffer; the buffer itself is not known here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from edge_agent.wire.frame import BatchFrame
+    from edge_agent.wire.header import Header
+    from edge_agent.wire.receipt import Receipt
+    from edge_agent.wire.vocabulary import Hash
+
+
+class Held(Protocol):
+    """A durable batch on this gateway's disk, without its bytes."""
+
+    @property
+    def chain_id(self) -> UUID:
+        """The chain the batch is in."""
+        ...
+
+    @property
+    def batch_no(self) -> int:
+        """Its number in that chain."""
+        ...
+
+    @property
+    def batch_hash(self) -> Hash:
+        """Its name for ever."""
+        ...
+
+    @property
+    def prev_batch_hash(self) -> Hash:
+        """The name of the batch before it; zero in the first of a chain."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes of its frame, all included."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """What the buffer holds, as far as the next request needs to see it. All in order of age."""
+
+    count: int
+    """Batches without a receipt, all of them."""
+    oldest: tuple[Held, ...]
+    """The oldest of those."""
+    newest: tuple[Held, ...]
+    """The newest of those; may overlap with the oldest."""
+    rewound: tuple[Held, ...]
+    """Receipted or not: one chain from the place on that `Need.rewind` names."""
+    again: tuple[Held, ...]
+    """Receipted or not: those that `Need.again` names, as far as they are still held."""
+
+
+class Backlog(Protocol):
+    """What waits for a receipt."""
+
+    @property
+    def unreceipted_count(self) -> int:
+        """Batches."""
+        ...
+
+    @property
+    def readings(self) -> int:
+        """Readings in them."""
+        ...
+
+
+class Head(Protocol):
+    """The newest batch of the buffer."""
+
+    @property
+    def header(self) -> Header:
+        """Its header."""
+        ...
+
+
+HeldT = TypeVar("HeldT", bound=Held)
+
+
+class Source(Protocol[HeldT]):
+    """The buffer, as the uplink uses it."""
+
+    @property
+    def head(self) -> Head | None:
+        """The newest batch; None before the first."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Return what waits; from memory."""
+        ...
+
+    async def changed(self) -> None:
+        """Return after the next commit of a batch."""
+        ...
+
+    async def unreceipted(self, limit: int) -> tuple[HeldT, ...]:
+        """Return the oldest batches without a receipt, oldest first."""
+        ...
+
+    async def newest(self, limit: int) -> tuple[HeldT, ...]:
+        """Return the newest batches without a receipt, oldest first."""
+        ...
+
+    async def held_from(self, chain_id: UUID, batch_no: int, limit: int) -> tuple[HeldT, ...]:
+        """Return batches of one chain from a number on, receipted or not, oldest first."""
+        ...
+
+    async def frames(self, batches: Iterable[HeldT]) -> tuple[BatchFrame, ...]:
+        """Return the stored bytes of these batches in this order, gone ones left out."""
+        ...
+
+    async def settle(self, receipts: Sequence[Receipt]) -> int:
+        """Take verified receipts; return for how many batches they were the first."""
+        ...
+
+    async def bundle(self, config_hash: Hash) -> bytes | None:
+        """Return a configuration bundle, or None if there is none of this hash."""
+        ...
+
+    async def profile(self, profile_hash: Hash) -> bytes | None:
+        """Return a profile file, or None if there is none of this hash."""
+        ...
+
+    async def begin_chain(self, reason: str) -> None:
+        """Let the next batch start a new chain."""
+        ...
