@@ -1,4 +1,4 @@
-"""`edge-agent init`: makes the signing key and a first agent.toml, and says what the centre needs."""
+"""`edge-agent init`: makes the signing key and a first agent.toml, and says what comes next."""
 
 import argparse
 import json

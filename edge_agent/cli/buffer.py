@@ -1,0 +1,75 @@
+"""`edge-agent buffer`: what is stored on this gateway, and whether every byte still verifies."""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from edge_agent.buffer.content import Damaged
+from edge_agent.buffer.faults import BufferUnavailableError
+from edge_agent.buffer.summary import summary_of
+from edge_agent.buffer.verifying import THOROUGH, inspect_file
+from edge_agent.cli.check import DEFAULT_CONFIG
+from edge_agent.config.plan import Plan, load_plan
+from edge_agent.errors import ExitCode, OperatorError
+from edge_agent.identity import load_signing_key
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one action; return the exit code."""
+    parser = argparse.ArgumentParser(prog="edge-agent buffer", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, says in (
+        ("info", "count what is held, beside a running agent or without one"),
+        ("verify", "verify every signature, hash and number"),
+    ):
+        action = actions.add_parser(name, help=says)
+        action.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="agent.toml")
+        action.add_argument("--json", action="store_true", help="print facts as JSON")
+    known = parser.parse_args(arguments)
+    plan = load_plan(known.config, environ=os.environ, overrides={})
+    if known.action == "verify":
+        return _verify(plan, as_json=known.json)
+    _print(buffer_facts(plan.settings.buffer.path), as_json=known.json)
+    return ExitCode.OK
+
+
+def buffer_facts(path: Path) -> dict[str, str | int | None]:
+    """Return what a buffer holds, by name.
+
+    Raises:
+        OperatorError: there is none, or it cannot be read.
+
+    """
+    try:
+        summary = summary_of(path)
+    except BufferUnavailableError as error:
+        raise OperatorError(str(error), exit_code=ExitCode.UNAVAILABLE) from error
+    chain = None if summary.chain is None else str(summary.chain)
+    return {"path": str(path), **asdict(summary), "chain": chain}
+
+
+def _verify(plan: Plan, *, as_json: bool) -> int:
+    path, gateway = plan.settings.buffer.path, plan.settings.gateway
+    facts = buffer_facts(path)
+    key = load_signing_key(gateway.key_file).verifying_key
+    found = inspect_file(path, gateway_id=gateway.id, key=key, depth=THOROUGH)
+    if isinstance(found, Damaged):
+        last = None if found.last is None else found.last.header.batch_no
+        _print(
+            {**facts, "verified": False, "fault": found.what, "last_good": last}, as_json=as_json
+        )
+        return ExitCode.BAD_DATA
+    _print({**facts, "verified": True}, as_json=as_json)
+    return ExitCode.OK
+
+
+def _print(facts: dict[str, str | int | None], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(facts))
+        return
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        print(f"{name:{width}}  {'none' if fact is None else fact}")

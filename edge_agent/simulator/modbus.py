@@ -1,0 +1,155 @@
+"""The plant's analyzers over Modbus TCP: one port per device, unit 1, reads only.
+
+The server is pymodbus' own, so that agent and plant do not share our understanding of the protocol.
+It answers some 900 requests a second, noted in a file, on one slow core: enough for the most
+devices that can be simulated at a poll of two requests a second each.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from pymodbus.constants import ExcCodes
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from edge_agent.clock import Clock
+from edge_agent.config.model import Table
+from edge_agent.errors import ExitCode, OperatorError
+from edge_agent.simulator.analyzer import Analyzer
+from edge_agent.simulator.fault import LATE_S, Fault
+
+# Modbus Application Protocol V1.1b3, section 6: the reads; everything else is refused.
+TABLES: Final = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}
+WORD_BITS: Final = 16
+
+
+class DeviceServer(ModbusTcpServer):
+    """The pymodbus server of one analyzer; it can hold an answer back and close connections."""
+
+    def __init__(self, analyzer: Analyzer, host: str, port: int, clock: Clock) -> None:
+        self._analyzer = analyzer
+        self._clock = clock
+        self._is_muted = False
+        super().__init__(
+            SimDevice(analyzer.unit, simdata=_memory(analyzer), action=self._act),
+            address=(host, port),
+            ignore_missing_devices=True,
+            trace_packet=self._sent,
+        )
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        # pymodbus keeps the asyncio server of a listener where a connection has its transport.
+        listener: object = self.transport
+        if not isinstance(listener, asyncio.Server):
+            raise TypeError(f"not listening: {listener}")
+        number: int = listener.sockets[0].getsockname()[1]
+        return number
+
+    def drop(self) -> None:
+        """Close every connection at once."""
+        for connection in tuple(self.active_connections.values()):
+            connection.close()
+
+    async def _act(
+        self,
+        function_code: int,
+        _start: int,
+        address: int,
+        count: int,
+        memory: list[int],
+        written: list[int] | list[bool] | None,
+    ) -> ExcCodes | None:
+        """Write what a request asks for into the memory that pymodbus answers from."""
+        table = TABLES.get(function_code)
+        if table is None or written is not None:
+            return ExcCodes.ILLEGAL_FUNCTION
+        at_ns = self._clock.now().utc_ns
+        match self._analyzer.fault(at_ns):
+            case Fault.SILENT:
+                self._is_muted = True
+                return None
+            case Fault.BUSY:
+                return ExcCodes.DEVICE_BUSY
+            case Fault.DROP:
+                self._is_muted = True
+                self.drop()
+                return None
+            case Fault.LATE:
+                await asyncio.sleep(LATE_S)
+            case None:
+                pass
+        if table in (Table.COIL, Table.DISCRETE):
+            # pymodbus counts words here: everything in them is given, and noted as given.
+            address, count = address // WORD_BITS * WORD_BITS, count * WORD_BITS
+        answer = self._analyzer.answer(at_ns, table, address, count)
+        _write(memory, table, address, answer.registers)
+        self._analyzer.note(answer)
+        return None
+
+    def _sent(self, is_sending: bool, packet: bytes) -> bytes:  # noqa: FBT001 - pymodbus' signature
+        """Send nothing where the device is silent; called right behind `_act`."""
+        if is_sending and self._is_muted:
+            self._is_muted = False
+            return b""
+        return packet
+
+
+def _memory(
+    analyzer: Analyzer,
+) -> tuple[list[SimData], list[SimData], list[SimData], list[SimData]]:
+    """Return zeros for as many addresses as the device has, in pymodbus' order of tables."""
+
+    def bits(table: Table) -> list[SimData]:
+        return [SimData(0, values=[False] * analyzer.extent(table), datatype=DataType.BITS)]
+
+    def words(table: Table) -> list[SimData]:
+        return [SimData(0, count=analyzer.extent(table), datatype=DataType.REGISTERS)]
+
+    return bits(Table.COIL), bits(Table.DISCRETE), words(Table.HOLDING), words(Table.INPUT)
+
+
+def _write(memory: list[int], table: Table, address: int, given: Sequence[int]) -> None:
+    """Write words, or bits packed as pymodbus keeps them: the first in bit 0."""
+    if table in (Table.HOLDING, Table.INPUT):
+        memory[address : address + len(given)] = given
+        return
+    for start in range(0, len(given), WORD_BITS):
+        packed = sum(bit << place for place, bit in enumerate(given[start : start + WORD_BITS]))
+        memory[(address + start) // WORD_BITS] = packed
+
+
+@asynccontextmanager
+async def serving(
+    analyzers: Sequence[Analyzer], *, host: str, port: int, clock: Clock
+) -> AsyncIterator[tuple[int, ...]]:
+    """Serve analyzers until the end of the block.
+
+    Yields:
+        The port of each, in order.
+
+    Raises:
+        OperatorError: a port is in use.
+
+    """
+    async with AsyncExitStack() as stack:
+        servers = []
+        for index, analyzer in enumerate(analyzers):
+            wanted = port + index if port else 0
+            server = DeviceServer(analyzer, host, wanted, clock)
+            if not await server.listen():
+                raise OperatorError(
+                    f"{host}:{wanted}: cannot listen there. Is it in use? Choose another --port",
+                    exit_code=ExitCode.UNAVAILABLE,
+                )
+            stack.push_async_callback(_closed, server)
+            servers.append(server)
+        yield tuple(server.port for server in servers)
+
+
+async def _closed(server: DeviceServer) -> None:
+    server.drop()
+    await server.shutdown()  # type: ignore[no-untyped-call] # pymodbus leaves it so

@@ -1,0 +1,113 @@
+"""The simulated plant as a whole: what is asked for, and the serving of it until it is stopped."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from edge_agent.clock import Clock, SystemClock
+from edge_agent.config.library import SHIPPED, LoadedProfile, load_profile
+from edge_agent.config.profile import Profile
+from edge_agent.errors import OperatorError
+from edge_agent.simulator.analyzer import Analyzer
+from edge_agent.simulator.fault import FaultRates
+from edge_agent.simulator.modbus import serving
+from edge_agent.simulator.plant import Plant, Scenario
+from edge_agent.simulator.record import Record, record_in
+
+MAX_DEVICES: Final = 200
+PROFILE: Final = "emissionwatch/simulated-stack"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorSettings:
+    """What to simulate.
+
+    Attributes:
+        scenario: what happens at the plant.
+        seed: the same seed gives the same plant at the same times.
+        port: of the first device; the others follow. 0: free ports.
+        device_count: devices `stack-1`, `stack-2`, ..., each with a stack of its own.
+        log: every answer is added to this file as a JSON line; None: nothing is written.
+        faults: what befalls requests.
+        host: address to listen on.
+
+    """
+
+    scenario: Scenario = Scenario.NORMAL
+    seed: int = 1
+    port: int = 5020
+    device_count: int = 1
+    log: Path | None = None
+    faults: FaultRates = field(default_factory=FaultRates)
+    host: str = "127.0.0.1"
+
+    def __post_init__(self) -> None:
+        """Refuse more devices than one process should serve, and ports that do not exist."""
+        if not 1 <= self.device_count <= MAX_DEVICES:
+            raise ValueError(f"{self.device_count} devices: 1 to {MAX_DEVICES} can be simulated")
+        if not 0 <= self.port <= 65_536 - self.device_count:
+            raise ValueError(f"port {self.port}: the last of {self.device_count} devices has none")
+
+
+def simulated_profile() -> Profile:
+    """Return the profile that the plant's devices are made from, as it is shipped."""
+    loaded = load_profile(files(SHIPPED) / f"{PROFILE}.toml", PROFILE)
+    if not isinstance(loaded, LoadedProfile):
+        raise TypeError(f"the shipped profile {PROFILE} is none: {loaded.findings}")
+    return loaded.profile
+
+
+def plant_analyzers(
+    settings: SimulatorSettings, *, record: Record, started_ns: int
+) -> tuple[Analyzer, ...]:
+    """Return the analyzers of a plant, each at a stack with a seed of its own."""
+    profile = simulated_profile()
+    return tuple(
+        Analyzer(
+            name=f"stack-{index + 1}",
+            unit=1,
+            # The seeds of one plant must not meet those of the plant with the next seed.
+            plant=Plant(
+                seed=settings.seed * MAX_DEVICES + index,
+                scenario=settings.scenario,
+                started_ns=started_ns,
+            ),
+            profile=profile,
+            faults=settings.faults,
+            record=record,
+        )
+        for index in range(settings.device_count)
+    )
+
+
+async def simulate(
+    settings: SimulatorSettings,
+    *,
+    ready: Callable[[Sequence[int]], None],
+    clock: Clock | None = None,
+) -> None:
+    """Serve the simulated plant until cancelled.
+
+    Args:
+        settings: what to simulate.
+        ready: told the ports once every device answers.
+        clock: where time comes from; default: the system's.
+
+    Raises:
+        OperatorError: a port is in use, or the log cannot be written.
+
+    """
+    clock = clock or SystemClock()
+    started_ns = clock.now().utc_ns
+    try:
+        with record_in(settings.log) as record:
+            analyzers = plant_analyzers(settings, record=record, started_ns=started_ns)
+            served = serving(analyzers, host=settings.host, port=settings.port, clock=clock)
+            async with served as ports:
+                ready(ports)
+                await asyncio.Event().wait()
+    except OSError as error:
+        raise OperatorError(f"{settings.log}: {error.strerror}") from error
