@@ -56,6 +56,8 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
+    # pymodbus makes a dump of every frame around an ordinary time-out, whoever listens.
+    logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
     root = logging.getLogger()
     root.handlers[:] = [LibraryHandler()]
     root.setLevel(max(number, logging.WARNING))

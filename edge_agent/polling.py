@@ -17,9 +17,11 @@ from edge_agent.health.systemd import Progress
 from edge_agent.pipeline import Intake
 from edge_agent.reload import changes
 
-# A poller shows at least every ten seconds that it lives (drivers.poller.BEAT_NS); three times
-# that, and the watchdog is no longer fed.
+# A poller shows at least every ten seconds that it lives (drivers.poller.BEAT_NS), except while a
+# read lasts; three times that, and the watchdog is no longer fed.
 BEAT_WITHIN_S: Final = 30.0
+# So many requests may one read take: the largest device there is, block by block.
+REQUESTS_AT_MOST: Final = 32
 
 
 class Pollers:
@@ -79,11 +81,12 @@ class Pollers:
             self._progress.beat(name, now_ns=self._clock.now().mono_ns)
 
         now_ns = self._clock.now().mono_ns
-        self._progress.expect(name, within_s=BEAT_WITHIN_S, now_ns=now_ns)
+        longest_read_s = REQUESTS_AT_MOST * max(device.timeout_s for device in devices)
+        self._progress.expect(name, within_s=BEAT_WITHIN_S + longest_read_s, now_ns=now_ns)
         try:
             await poll(
                 devices,
-                connect=connector("modbus"),
+                connect=connector(devices[0].protocol),
                 intake=self._intake,
                 clock=self._clock,
                 jitter=self._random.random,

@@ -52,9 +52,9 @@ class ModbusDevice:
         self._clock = clock
         self._channel = np.array([point.channel for point in device.points], np.uint32)
         self._channel.flags.writeable = False
-        self._whole = Layout.of(device)
-        self._layout = self._whole
-        self._decoder = Decoder(self._whole)
+        self._whole = Decoder(Layout.of(device))
+        # Requests and decoder change together: the decoder has the layout that it belongs to.
+        self._decoder = self._whole
         self._refused_mono_ns = 0
         self._is_shrunk = False
         self._refuses_all = False
@@ -71,8 +71,8 @@ class ModbusDevice:
             self._start_over()
         device, link = self._device, self._link
         answers: list[bytes] = []
-        while len(answers) < len(self._layout.requests):
-            block = self._layout.requests[len(answers)].block
+        while len(answers) < len(requests := self._decoder.layout.requests):
+            block = requests[len(answers)].block
             try:
                 answers.append(await link.ask(block, device.unit_id, device.timeout_s))
             except RefusedBlockError as refusal:
@@ -92,8 +92,7 @@ class ModbusDevice:
 
     def _start_over(self) -> None:
         """Believe again that the device answers everything it was configured for."""
-        self._layout = self._whole
-        self._decoder = Decoder(self._whole)
+        self._decoder = self._whole
         self._is_shrunk = self._refuses_all = False
 
     def _shrink(self, index: int, refusal: RefusedBlockError) -> None:
@@ -108,10 +107,9 @@ class ModbusDevice:
         if not self._is_shrunk:
             self._is_shrunk = True
             self._refused_mono_ns = self._clock.now().mono_ns
-        layout = self._layout.after_refusal(index, is_divisible=refusal.is_divisible)
+        layout = self._decoder.layout.after_refusal(index, is_divisible=refusal.is_divisible)
         if not layout.requests:
             # Until the hour is over one question is enough to see that nothing has changed.
-            self._layout, self._refuses_all = self._whole, True
+            self._decoder, self._refuses_all = self._whole, True
             raise DeviceRefusedError(str(refusal)) from refusal
-        self._layout = layout
         self._decoder = Decoder(layout)

@@ -2,7 +2,8 @@
 
 pymodbus carries the bytes and ends each exchange in time. That an answer belongs to its request in
 unit, function and length is checked here, because pymodbus 3.16 does not. There is no function code
-here that writes.
+here that writes. What pymodbus logs, frame dumps and all, goes to the logger `pymodbus.logging`,
+which `edge_agent.logs` cuts short.
 """
 
 import asyncio

@@ -72,7 +72,7 @@ class Polled:
     reporter: GapReporter
 
 
-async def poll(
+async def poll(  # noqa: PLR0913 - the five things a poller works with, and when it begins
     devices: Sequence[Device],
     *,
     connect: Connect,
@@ -97,11 +97,11 @@ async def poll(
         origin_ns: CLOCK_BOOTTIME at which the grid begins; now by default.
 
     """
-    first_ns = clock.now().mono_ns if origin_ns is None else origin_ns
+    grid_ns = clock.now().mono_ns if origin_ns is None else origin_ns
     around = Surroundings(connect=connect, intake=intake, clock=clock, jitter=jitter, beat=beat)
     lines = [
         Line(endpoint, polled, around)
-        for endpoint, polled in _by_endpoint(devices, intake, clock.now().mono_ns).items()
+        for endpoint, polled in _by_endpoint(devices, intake, grid_ns).items()
     ]
     async with asyncio.TaskGroup() as group:
         tasks = {group.create_task(line.serve(), name=str(line)): line for line in lines}

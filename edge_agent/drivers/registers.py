@@ -104,10 +104,15 @@ class Layout:
             return replace(self, requests=(*done, *split, *later))
         gone = tuple(part for want in request.wants for part in want.parts())
         rules = replace(self.rules, refused=(*self.rules.refused, *(want.hull for want in gone)))
-        readable, lost = sorted_out((want for other in later for want in other.wants), rules)
+        left: list[Request] = []
+        lost: list[Want] = []
+        for other in later:
+            readable, unreadable = sorted_out(other.wants, rules)
+            left.extend((other,) if rules.allows(other.block) else planned(readable, rules))
+            lost.extend(unreadable)
         return replace(
             self,
-            requests=(*done, *planned(readable, rules)),
+            requests=(*done, *left),
             rules=rules,
             refused=(*self.refused, *gone, *lost),
         )
@@ -122,12 +127,13 @@ class Decoder:
     """Takes raw and status of all points out of the answers to one layout, by one gather each.
 
     Attributes:
+        layout: whose answers it takes, and no others.
         transport: quality bits of what the device refused, 0 elsewhere; shape (point_count,).
 
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._requests = layout.requests
+        self.layout = layout
         self._has_bits = any(request.block.table in BIT_TABLES for request in layout.requests)
         nowhere = sum(_size_bytes(request.block) for request in layout.requests)
         raw_at = np.full((layout.point_count, 8), nowhere, np.intp)
@@ -140,6 +146,7 @@ class Decoder:
                         offsets = _byte_offsets(request.block, part)
                         places[want.point_index, : len(offsets)] = [start + at for at in offsets]
             start += _size_bytes(request.block)
+        self._size_bytes = nowhere + 1
         self._raw_at: IndexArray = raw_at.ravel()
         has_status = bool((status_at != nowhere).any())
         self._status_at: IndexArray | None = status_at.ravel() if has_status else None
@@ -156,14 +163,19 @@ class Decoder:
         Returns:
             raw, int64, and status, uint32, each of shape (point_count,); 0 where refused.
 
+        Raises:
+            ValueError: the answers are not those of the layout.
+
         """
         if self._has_bits:
             answers = [
                 _bit_bytes(answer, request.block) if request.block.table in BIT_TABLES else answer
-                for answer, request in zip(answers, self._requests, strict=True)
+                for answer, request in zip(answers, self.layout.requests, strict=True)
             ]
         # Every byte that a narrow word lacks is taken from the zero at the end.
         octets = np.frombuffer(b"".join((*answers, b"\0")), np.uint8)
+        if len(octets) != self._size_bytes:
+            raise ValueError(f"answers of {len(octets)} bytes, must be {self._size_bytes}")
         raw: Int64Array = octets.take(self._raw_at).view("<i8")
         if self._status_at is None:
             return raw, self._no_status

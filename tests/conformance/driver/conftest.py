@@ -1,0 +1,46 @@
+"""The protocols under the driver conformance suite.
+
+A protocol is added by a module like `modbus` and one more entry in SUBJECTS; the suite stays as it
+is.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import pytest
+import structlog
+
+from tests.conformance.driver.modbus import Modbus
+from tests.conformance.driver.subject import Subject
+
+SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType({"modbus": Modbus()})
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test for every protocol, and those that take a fault for each of its faults."""
+    if "fault" in metafunc.fixturenames:
+        pairs = [(subject, fault) for subject in SUBJECTS.values() for fault in subject.faults]
+        ids = [f"{name}-{fault}" for name, one in SUBJECTS.items() for fault in one.faults]
+        metafunc.parametrize(("subject", "fault"), pairs, ids=ids)
+    elif "subject" in metafunc.fixturenames:
+        metafunc.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet() -> Iterator[None]:
+    """Keep our log and the library's out of the test's output."""
+    library = logging.getLogger("pymodbus")
+    level = library.level
+    library.setLevel(logging.CRITICAL)
+    structlog.configure(processors=[_dropped])
+    yield
+    structlog.reset_defaults()
+    library.setLevel(level)
+
+
+def _dropped(
+    _logger: object, _name: str, _line: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    raise structlog.DropEvent

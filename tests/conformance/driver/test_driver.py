@@ -1,0 +1,247 @@
+"""What every driver promises, against real servers on loopback.
+
+The wrong is never taken for a value, and the next good answer is always taken.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from edge_agent.clock import SystemClock
+from edge_agent.config.device import Device
+from edge_agent.drivers.base import Driver, LinkClosedError, LinkLostError
+from edge_agent.drivers.poller import poll
+from edge_agent.wire.events import Event
+from edge_agent.wire.readings import Scan
+from tests.conformance.driver.subject import Subject
+
+pytestmark = pytest.mark.asyncio
+
+
+@asynccontextmanager
+async def connected(subject: Subject, *devices: Device) -> AsyncIterator[list[Driver]]:
+    async with subject.connect(devices, SystemClock()) as drivers:
+        yield list(drivers)
+
+
+def assert_holds(subject: Subject, device: Device, scan: Scan) -> None:
+    raw, status = subject.held(device)
+    assert scan.device == device.name
+    assert scan.channel.tolist() == [point.channel for point in device.points]
+    assert scan.raw.tolist() == raw
+    assert scan.status.tolist() == status
+    assert not scan.transport.any()
+
+
+async def test_a_scan_holds_what_the_device_holds(subject: Subject) -> None:
+    async with subject.serve() as port:
+        device = subject.device(port)
+        async with connected(subject, device) as (driver,):
+            for _ in range(3):
+                assert_holds(subject, device, await driver.read())
+
+
+async def test_a_scan_bears_the_time_at_which_it_arrived(subject: Subject) -> None:
+    clock = SystemClock()
+    async with subject.serve() as port, connected(subject, subject.device(port)) as (driver,):
+        before, scan, after = clock.now(), await driver.read(), clock.now()
+    assert before.mono_ns <= scan.mono_ns <= after.mono_ns
+    assert before.utc_ns <= scan.at_ns <= after.utc_ns
+
+
+async def test_devices_of_one_endpoint_share_its_connection(subject: Subject) -> None:
+    async with subject.serve(unit_ids=(1, 2)) as port:
+        devices = [subject.device(port, unit_id=unit_id) for unit_id in (1, 2)]
+        async with connected(subject, *devices) as drivers:
+            for device, driver in zip(devices, drivers, strict=True):
+                assert_holds(subject, device, await driver.read())
+
+
+async def test_a_fault_is_said_to_be_what_it_is_and_the_next_good_answer_is_taken(
+    subject: Subject, fault: str
+) -> None:
+    async with subject.misbehave(fault) as peer:
+        impatient = subject.device(peer.port, timeout_s=0.25)
+        device = subject.device(peer.port)
+        async with connected(subject, impatient, device) as (driver, patient_driver):
+            with pytest.raises((LinkLostError, subject.faults[fault])) as caught:
+                await driver.read()
+            assert type(caught.value) is subject.faults[fault]
+            peer.heal()
+            if not isinstance(caught.value, LinkClosedError):
+                assert_holds(subject, device, await patient_driver.read())
+        async with connected(subject, device) as (driver,):
+            assert_holds(subject, device, await driver.read())
+
+
+async def test_a_device_with_a_fault_does_not_hold_up_the_reader_beyond_its_time(
+    subject: Subject,
+) -> None:
+    async with subject.misbehave("silence") as peer:
+        device = subject.device(peer.port, timeout_s=0.1)
+        async with connected(subject, device) as (driver,), asyncio.timeout(5):
+            with pytest.raises(LinkLostError, match=r"within 0\.1 s"):
+                await driver.read()
+
+
+async def test_a_broken_connection_is_noticed_at_once_and_not_at_the_deadline(
+    subject: Subject,
+) -> None:
+    async with subject.misbehave("closed inside the answer") as peer:
+        device = subject.device(peer.port, timeout_s=30)
+        async with connected(subject, device) as (driver,), asyncio.timeout(5):
+            with pytest.raises(LinkClosedError):
+                await driver.read()
+            with pytest.raises(LinkClosedError):
+                await driver.read()
+
+
+async def test_a_late_answer_is_never_taken_for_the_answer_to_a_later_request(
+    subject: Subject,
+) -> None:
+    delays_s = [0.0, 0.1, 0.0, 0.075, 0.085, 0.0, 0.2, 0.12, 0.0, 0.09] * 3
+    async with subject.count(delays_s) as peer:
+        whole = subject.device(peer.port, timeout_s=0.08)
+        device = replace(whole, points=whole.points[:1])
+        right = 0
+        async with connected(subject, device) as (driver,):
+            for number in range(1, len(delays_s) + 1):
+                try:
+                    scan = await driver.read()
+                except LinkLostError:
+                    continue
+                assert scan.raw.tolist() == [number]
+                right += 1
+        assert right
+
+
+async def test_an_endpoint_where_nobody_listens_is_a_closed_link(subject: Subject) -> None:
+    async with subject.serve() as port:
+        pass
+    with pytest.raises(LinkClosedError):
+        async with connected(subject, subject.device(port)):
+            pytest.fail("connected to nobody")
+
+
+async def test_a_server_that_restarts_closes_the_link_and_serves_a_new_one(
+    subject: Subject,
+) -> None:
+    async with subject.serve() as port:
+        device = subject.device(port)
+        stack = connected(subject, device)
+        (driver,) = await stack.__aenter__()
+        assert_holds(subject, device, await driver.read())
+    with pytest.raises(LinkClosedError):
+        await driver.read()
+    await stack.__aexit__(None, None, None)
+    async with subject.serve(port), connected(subject, device) as (driver,):
+        assert_holds(subject, device, await driver.read())
+
+
+async def test_a_read_that_is_cut_short_leaves_a_link_that_nobody_can_use(
+    subject: Subject,
+) -> None:
+    async with subject.misbehave("silence") as peer:
+        device = subject.device(peer.port, timeout_s=30)
+        async with connected(subject, device) as (driver,):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await driver.read()
+            peer.heal()
+            with pytest.raises(LinkClosedError):
+                await driver.read()
+
+
+@dataclass
+class Intake:
+    """Keeps what it is given, and says when there is enough."""
+
+    scans: list[Scan] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    is_full: bool = False
+    has_changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def room(self) -> AsyncIterator[Callable[[Scan], None]]:
+        """Give room at once."""
+        yield self.hand_over
+
+    def hand_over(self, scan: Scan) -> None:
+        """Keep a scan."""
+        self.scans.append(scan)
+        self.has_changed.set()
+
+    def record(self, event: Event) -> None:
+        """Keep an event."""
+        self.events.append(event)
+        self.has_changed.set()
+
+    async def until(self, is_enough: Callable[[], bool]) -> None:
+        """Wait until there is enough."""
+        async with asyncio.timeout(10):
+            while not is_enough():
+                self.has_changed.clear()
+                await self.has_changed.wait()
+
+    def scans_of(self, device: Device) -> list[Scan]:
+        """Return the scans of one device."""
+        return [scan for scan in self.scans if scan.device == device.name]
+
+    def gaps(self) -> list[tuple[object, object]]:
+        """Return state and reason of the gap events."""
+        return [(event.fields["state"], event.fields["reason"]) for event in self.events]
+
+
+@asynccontextmanager
+async def polling(subject: Subject, *devices: Device) -> AsyncIterator[Intake]:
+    intake = Intake()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(
+            poll(
+                devices,
+                connect=subject.connect,
+                intake=intake,
+                clock=SystemClock(),
+                jitter=lambda: 0.1,
+                beat=lambda: None,
+            )
+        )
+        yield intake
+        task.cancel()
+
+
+async def test_a_device_that_hangs_does_not_delay_another(subject: Subject) -> None:
+    async with subject.misbehave("silence") as peer, subject.serve() as port:
+        hung, good = subject.device(peer.port, timeout_s=2), subject.device(port)
+        async with polling(subject, hung, good) as intake:
+            await intake.until(lambda: len(intake.scans) >= 4)
+            # The first read of the hung device has not even failed yet.
+            assert intake.events == []
+    assert intake.scans_of(hung) == []
+    assert intake.gaps()[0] == ("open", "no_answer")
+
+
+async def test_a_device_that_comes_back_closes_its_gap(subject: Subject) -> None:
+    async with subject.misbehave("closed before the answer") as peer:
+        device = subject.device(peer.port)
+        async with polling(subject, device) as intake:
+            await intake.until(lambda: len(intake.events) >= 1)
+            peer.heal()
+            await intake.until(lambda: len(intake.scans) >= 2)
+    assert intake.gaps() == [("open", "link_closed"), ("closed", "link_closed")]
+    for scan in intake.scans:
+        assert_holds(subject, device, scan)
+
+
+async def test_a_stop_waits_for_the_answer_in_flight_and_keeps_it(subject: Subject) -> None:
+    async with subject.count([0.4]) as peer:
+        whole = subject.device(peer.port)
+        device = replace(whole, points=whole.points[:1])
+        async with polling(subject, device) as intake:
+            async with asyncio.timeout(10):
+                await peer.asked.wait()
+            assert intake.scans == []
+    assert [scan.raw.tolist() for scan in intake.scans] == [[1]]

@@ -1,0 +1,66 @@
+"""The registry of protocols, and that no driver can write to a device."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+import edge_agent
+from edge_agent.drivers import PROTOCOLS, connector
+from edge_agent.drivers.modbus_link import FUNCTION_CODES
+
+SOURCES = sorted(
+    path for path in Path(edge_agent.__file__).parent.rglob("*.py") if "simulator" not in path.parts
+)
+# Modbus Application Protocol V1.1b3, section 5.1, by pymodbus's names.
+WRITING = ("write_coil", "write_register", "mask_write", "readwrite", "write_file_record")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_protocol_connects_devices_with_a_clock(protocol: str) -> None:
+    connect = connector(protocol)
+    assert list(inspect.signature(connect).parameters) == ["devices", "clock"]
+    assert set(get_type_hints(inspect.unwrap(connect))) == {"devices", "clock", "return"}
+
+
+def test_an_unknown_protocol_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        connector("profibus")
+
+
+def test_no_protocol_library_is_loaded_before_a_device_needs_it() -> None:
+    code = (
+        "import sys, edge_agent.drivers, edge_agent.drivers.poller, edge_agent.drivers.registers\n"
+        "print([name for name in sys.modules if name.startswith('pymodbus')])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_nothing_outside_the_simulator_calls_a_function_that_writes_to_a_device(
+    path: Path,
+) -> None:
+    names = {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+    }
+    assert not [name for name in names if name.startswith(WRITING)]
+
+
+def test_modbus_has_no_function_code_that_writes() -> None:
+    # Modbus Application Protocol V1.1b3, section 5.1: 1 to 4 read, the others do not or do more.
+    assert sorted(FUNCTION_CODES.values()) == [1, 2, 3, 4]
+
+
+def test_the_guard_against_writing_knows_the_library_it_guards() -> None:
+    from pymodbus.client import AsyncModbusTcpClient  # noqa: PLC0415 - not loaded by the module
+
+    writing = {name for name in dir(AsyncModbusTcpClient) if "write" in name}
+    assert writing
+    assert all(name.startswith(WRITING) for name in writing)
