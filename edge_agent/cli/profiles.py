@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_agent.cli.check import DEFAULT_CONFIG
+from edge_agent.config.device import Device
 from edge_agent.config.library import Library, listed, schema_text, shown, validated
-from edge_agent.errors import ExitCode
+from edge_agent.drivers.registers import Decoder, Layout
+from edge_agent.errors import ExitCode, OperatorError
+from edge_agent.quality.trial import Memory, answer, vector_faults
+from edge_agent.wire.vocabulary import Int64Array, UInt32Array
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -20,12 +24,30 @@ def main(arguments: Sequence[str]) -> int:
         case "show":
             print(shown(known.profile, library), end="")
         case "validate":
-            for loaded in validated(known.files):
-                vectors = len(loaded.profile.test_vectors)
-                print(f"{loaded.file.name}: good, {vectors} test vectors hold")
+            _validate(known.files)
         case "schema":
             print(schema_text(known.kind), end="")
     return ExitCode.OK
+
+
+def _validate(files: Sequence[Path]) -> None:
+    """Check files, and run their test vectors through the decoder and the judge of the agent."""
+    profiles = validated(files)
+    faults = [
+        f"{loaded.file.name}: {fault}"
+        for loaded in profiles
+        for fault in vector_faults(loaded, _decoded)
+    ]
+    if faults:
+        raise OperatorError(*faults, exit_code=ExitCode.BAD_DATA)
+    for loaded in profiles:
+        print(f"{loaded.file.name}: good, {len(loaded.profile.test_vectors)} test vectors hold")
+
+
+def _decoded(device: Device, memory: Memory) -> tuple[Int64Array, UInt32Array]:
+    layout = Layout.of(device)
+    answers = [answer(memory, one.table, one.address, one.count) for one in layout.blocks]
+    return Decoder(layout).words(answers)
 
 
 def _list(library: Library, *, as_json: bool) -> None:

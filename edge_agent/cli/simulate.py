@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,10 @@ def main(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM or Ctrl-C; return the exit code."""
     parser = argparse.ArgumentParser(prog="edge-agent simulate", description=__doc__)
     parser.add_argument(
-        "--scenario", choices=[scenario.value for scenario in Scenario], default="normal"
+        "--scenario",
+        choices=[scenario.value for scenario in Scenario],
+        default=os.environ.get("CEMS_SIMULATOR_SCENARIO", "normal"),
+        help="what happens at the plant (default: CEMS_SIMULATOR_SCENARIO, or normal)",
     )
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same plant")
     parser.add_argument("--port", type=int, default=5020, help="of the first device; 0: any free")

@@ -7,6 +7,7 @@ objects). A constraint never changes a value.
 import dataclasses
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Protocol, get_args, get_origin, get_type_hints
 
 
@@ -63,7 +64,8 @@ class Matching:
     def fault(self, key: str, value: object) -> Fault | None:
         """Return the fault of a text of another form."""
         if isinstance(value, str) and re.fullmatch(self.pattern, value) is None:
-            return Fault(key=key, message=f"'{value}' is not {self.words}", remedy=self.words)
+            message = f"'{value}' is not {self.words}"
+            return Fault(key=key, message=message, remedy=f"write {self.words}")
         return None
 
 
@@ -96,10 +98,15 @@ def field_faults(settings: object) -> tuple[Fault, ...]:
     Called by the constructors, so that an object made in Python is held to the same limits as one
     read from a file.
     """
-    hints = get_type_hints(type(settings), include_extras=True)
+    settings_type: type = type(settings)
     found = (
         constraint.fault(key, getattr(settings, key))
-        for key, hint in hints.items()
-        for constraint in constraints_of(hint)
+        for key, constraint in _constraints_of_fields(settings_type)
     )
     return tuple(one for one in found if one is not None)
+
+
+@cache
+def _constraints_of_fields(settings_type: type) -> tuple[tuple[str, Constraint], ...]:
+    hints = get_type_hints(settings_type, include_extras=True)
+    return tuple((key, one) for key, hint in hints.items() for one in constraints_of(hint))

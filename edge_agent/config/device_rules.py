@@ -75,9 +75,10 @@ def _impossible(confirmed: Addressing, profile: Profile) -> Iterator[Misfit]:
     if confirmed is Addressing.UNKNOWN:
         return
     for misfit in address_misfits(profile, confirmed):
+        place = written(misfit.path)
         yield Misfit(
             path=("addressing",),
-            message=f"{confirmed} cannot be: {written(misfit.path)} of the profile: {misfit.message}",
+            message=f"{confirmed} cannot be: the profile's {place}: {misfit.message}",
             remedy="compare a reading with the front panel once more",
         )
 

@@ -50,7 +50,7 @@ def seconds(text: str) -> int:
 
 
 def _amount(text: str, units: Mapping[str, int], words: str) -> tuple[int, str]:
-    match = re.fullmatch(r"(\d{1,15}) ?([A-Za-z]*)", text.strip())
+    match = re.fullmatch(r"([0-9]{1,15}) ?([A-Za-z]*)", text.strip())
     if match is None or match[2].upper() not in units:
         raise MisfitError(f"'{text}' is not {words}", f"write {words}")
     return int(match[1]), match[2].upper()

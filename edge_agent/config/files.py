@@ -8,20 +8,30 @@ from pathlib import Path
 from edge_agent.config.model import AgentFile
 from edge_agent.config.structure import KeyPath, Misfit
 
-NOT_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+OWNER_ONLY = 0o600
+# What systemd hands to a service (LoadCredential= in systemd.exec(5)) is given to its user by an
+# access list, which shows as permission of the group.
+CREDENTIAL = 0o440
 
 
-def file_misfits(agent: AgentFile) -> tuple[Misfit, ...]:
+def file_misfits(agent: AgentFile, *, credentials: Path | None) -> tuple[Misfit, ...]:
     """Return what is wrong with the files that agent.toml names.
 
-    The signing key and the buffer may be absent: they are made at the first start.
+    The signing key and the buffer may be absent: they are made before the first start.
+
+    Args:
+        agent: the settings, with absolute paths.
+        credentials: $CREDENTIALS_DIRECTORY of systemd, if any.
+
     """
+    key_file = agent.gateway.key_file
+    allowed = CREDENTIAL if key_file.parent == credentials else OWNER_ONLY
     centre = agent.centre
     return (
         *_readable(centre.receipt_key_file, ("centre", "receipt_key_file")),
         *(_readable(centre.ca_file, ("centre", "ca_file")) if centre.ca_file else ()),
-        *_private(agent.gateway.key_file, ("gateway", "key_file")),
-        *_folder(agent.gateway.key_file, ("gateway", "key_file")),
+        *_private(key_file, ("gateway", "key_file"), allowed),
+        *_folder(key_file, ("gateway", "key_file")),
         *_folder(agent.buffer.path, ("buffer", "path")),
     )
 
@@ -37,8 +47,8 @@ def _readable(path: Path, key: KeyPath) -> Iterator[Misfit]:
         )
 
 
-def _private(path: Path, key: KeyPath) -> Iterator[Misfit]:
-    if path.exists() and path.stat().st_mode & NOT_OTHERS:
+def _private(path: Path, key: KeyPath, allowed: int) -> Iterator[Misfit]:
+    if path.exists() and stat.S_IMODE(path.stat().st_mode) & ~allowed:
         yield Misfit(
             path=key,
             message=f"others may use the signing key {path}",

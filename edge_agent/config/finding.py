@@ -37,12 +37,10 @@ def problems_of(findings: Sequence[Finding], texts: Mapping[str, str]) -> tuple[
     """Return the findings with their lines: by file in the order given, then by line.
 
     Args:
-        findings: what was found.
+        findings: what was found, at least one.
         texts: the well-formed files, by the names that findings use.
 
     """
-    if not findings:
-        return ()
     # Only here: a good configuration never loads tree-sitter.
     from edge_agent.config.location import key_lines, line_of  # noqa: PLC0415 - see the line above
 

@@ -43,23 +43,20 @@ class BadProfile:
     texts: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Library:
-    """Where profiles are looked for, in this order."""
+    """The profiles in some folders, the first of which counts; each file is read once."""
 
-    folders: tuple[Path | Traversable, ...]
+    def __init__(self, *, folders: Sequence[Path | Traversable]) -> None:
+        found: dict[str, Path | Traversable] = {}
+        for folder in reversed(folders):
+            found.update(_profile_files(folder))
+        self.paths = dict(sorted(found.items()))
+        self._read: dict[str, LoadedProfile | BadProfile] = {}
 
     @classmethod
     def beside(cls, agent_toml: Path) -> "Library":
         """Return the library of a gateway: profiles.d beside its agent.toml, then the product's."""
         return cls(folders=(agent_toml.parent / "profiles.d", files(SHIPPED)))
-
-    def paths(self) -> Mapping[str, Path | Traversable]:
-        """Return the file of each profile by its id, sorted."""
-        found: dict[str, Path | Traversable] = {}
-        for folder in reversed(self.folders):
-            found.update(_profile_files(folder))
-        return dict(sorted(found.items()))
 
     def load(self, profile_id: str) -> LoadedProfile | BadProfile:
         """Return a profile, or everything that is wrong with its file.
@@ -68,7 +65,9 @@ class Library:
             KeyError: there is no profile of this id.
 
         """
-        return load_profile(self.paths()[profile_id], profile_id)
+        if profile_id not in self._read:
+            self._read[profile_id] = load_profile(self.paths[profile_id], profile_id)
+        return self._read[profile_id]
 
 
 def load_profile(path: Path | Traversable, profile_id: str | None) -> LoadedProfile | BadProfile:
@@ -107,7 +106,7 @@ def listed(library: Library) -> tuple[LoadedProfile, ...]:
         ConfigurationError: with every problem of every profile.
 
     """
-    return _good([library.load(profile_id) for profile_id in library.paths()])
+    return _good([library.load(profile_id) for profile_id in library.paths])
 
 
 def validated(paths: Sequence[Path]) -> tuple[LoadedProfile, ...]:
@@ -149,7 +148,7 @@ def device_file(profile_id: str, *, name: str, endpoint: str, first_channel: int
 
 
 def _found(profile_id: str, library: Library) -> LoadedProfile:
-    paths = library.paths()
+    paths = library.paths
     if profile_id not in paths:
         remedy = did_you_mean(profile_id, paths)
         raise ConfigurationError(

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 from uuid import UUID
 
-from edge_agent.config.constraint import Fault, Matching, Within, fault, field_faults, refuse
+from edge_agent.config.constraint import Matching, Within, fault, field_faults, refuse
+from edge_agent.config.url import url_fault
 from edge_agent.config.vocabulary import Addressing, LogLevel, Table, WordOrder
 
 __all__ = [
@@ -33,10 +33,16 @@ __all__ = [
 
 # docs/wire-format.md section 3: the channel of a row is a u32 and 0 is never used.
 HIGHEST_CHANNEL = 2**32 - 1
-LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 Name = Annotated[
-    str, Matching(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}", "1 to 64 letters, digits, '-', '_', '.'")
+    str,
+    Matching(
+        r"[^\x00-\x20\x7f]([^\x00-\x1f\x7f]{0,62}[^\x00-\x20\x7f])?",
+        "1 to 64 characters without a space at either end",
+    ),
+]
+FacilityId = Annotated[
+    str, Matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "1 to 64 letters, digits, '.', '_' or '-'")
 ]
 PositiveSeconds = Annotated[float, Within(0.001, 31_536_000.0)]
 
@@ -94,7 +100,7 @@ class ChannelSettings:
     number: Annotated[int, Within(1, HIGHEST_CHANNEL)]
     point: str
     name: Name
-    facility: Name | None = None
+    facility: FacilityId | None = None
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
@@ -160,8 +166,8 @@ class GatewaySettings:
     """
 
     id: UUID
-    facility: Name
-    facilities: tuple[Name, ...] = ()
+    facility: FacilityId
+    facilities: tuple[FacilityId, ...] = ()
     simulated: bool = False
     key_file: Path = Path("/var/lib/edge-agent/gateway.key")
 
@@ -214,34 +220,7 @@ class CentreSettings:
 
     def __post_init__(self) -> None:
         """Refuse an address that is not one, and readings in plain text over a network."""
-        refuse(*field_faults(self), self._url_fault())
-
-    def _url_fault(self) -> Fault | None:
-        wrong = Fault(
-            key="url",
-            message=f"'{self.url}' is not an http or https address",
-            remedy="write it as https://host:port",
-        )
-        try:
-            parts = urlsplit(self.url)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            return wrong
-        if parts.scheme not in {"http", "https"} or not host:
-            return wrong
-        if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
-            return Fault(
-                key="url",
-                message=f"plain http to {host} would let anybody on the way read and alter",
-                remedy="use https with ca_file; plain http is for this machine only",
-            )
-        if parts.scheme == "https" and self.ca_file is None:
-            return Fault(
-                key="ca_file",
-                message="https needs the certificates to trust",
-                remedy="set ca_file to the PEM file of the centre's certificate authority",
-            )
-        return None
+        refuse(*field_faults(self), url_fault(self.url, has_ca_file=self.ca_file is not None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,9 @@ def load_plan(
     agent = written.agent
     if agent is not None:
         found += gateway_findings(agent, written.agent_file, files)
-        found += in_file(written.agent_file, file_misfits(agent))
+        credentials = environ.get("CREDENTIALS_DIRECTORY")
+        misfits = file_misfits(agent, credentials=Path(credentials) if credentials else None)
+        found += in_file(written.agent_file, misfits)
     findings = (*written.findings, *written.as_written(found))
     if agent is None or findings:
         raise ConfigurationError(problems_of(findings, texts))
@@ -100,7 +102,7 @@ def _profile_of(
 ) -> LoadedProfile | None:
     """Return the profile of a device; what is wrong with it joins the findings, once."""
     name = device.settings.profile
-    known = library.paths()
+    known = library.paths
     if name not in known:
         message = f"there is no profile '{name}'"
         remedy = did_you_mean(name, known)

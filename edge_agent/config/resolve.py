@@ -3,16 +3,38 @@
 Pure; the settings have been checked against the profile before (`device_rules`).
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 from edge_agent.config.device import Device, Point, StatusAt, StatusRule
 from edge_agent.config.device_rules import effective_limits_of, endpoint_of
 from edge_agent.config.library import LoadedProfile
-from edge_agent.config.model import DeviceSettings, Limits
+from edge_agent.config.model import ChannelSettings, DeviceSettings, Limits
 from edge_agent.config.profile import PointProfile, Profile, StatusProfile
 from edge_agent.config.profile_rules import pdu_address, register_count
 from edge_agent.config.vocabulary import Addressing, Table, WordOrder
 from edge_agent.wire.bundle import ChannelRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """A profile, and how its registers are counted and read on this device."""
+
+    profile: Profile
+    profile_hash: str
+    addressing: Addressing
+    word_order: WordOrder
+
+    def place(self, place: PointProfile | StatusProfile) -> tuple[Table, int]:
+        """Return table and address on the wire of a point or a status word."""
+        return place.table, address_of(place.table, place.address, self.addressing)
+
+    def status_at(self, point: PointProfile) -> StatusAt | None:
+        """Return where the status word of a point is, None if it has none."""
+        if point.status is None:
+            return None
+        table, address = self.place(self.profile.status[point.status])
+        return StatusAt(table=table, address=address)
 
 
 def device_of(settings: DeviceSettings, loaded: LoadedProfile, *, facility: str) -> Device:
@@ -28,12 +50,17 @@ def device_of(settings: DeviceSettings, loaded: LoadedProfile, *, facility: str)
 
     """
     profile, endpoint = loaded.profile, endpoint_of(settings.endpoint)
-    addressing = settings.addressing or profile.modbus.addressing
-    word_order = settings.word_order or profile.modbus.word_order
-    if endpoint is None or WordOrder.UNKNOWN is word_order:
+    confirmed = Confirmed(
+        profile=profile,
+        profile_hash=loaded.file_hash.hex(),
+        addressing=settings.addressing or profile.modbus.addressing,
+        word_order=settings.word_order or profile.modbus.word_order,
+    )
+    if endpoint is None or confirmed.word_order is WordOrder.UNKNOWN:
         raise ValueError(f"device {settings.name} has misfits")
     channels = sorted(settings.channels, key=lambda channel: channel.number)
     points = [(channel, profile.points[channel.point]) for channel in channels]
+    rules = {name: status_rules_of(status) for name, status in profile.status.items()}
     return Device(
         name=settings.name,
         endpoint=endpoint,
@@ -44,46 +71,64 @@ def device_of(settings: DeviceSettings, loaded: LoadedProfile, *, facility: str)
         unreadable=tuple(
             (
                 gap.table,
-                address_of(gap.table, gap.first, addressing),
-                address_of(gap.table, gap.last, addressing),
+                address_of(gap.table, gap.first, confirmed.addressing),
+                address_of(gap.table, gap.last, confirmed.addressing),
             )
             for gap in profile.modbus.unreadable
         ),
-        points=tuple(
-            Point(
-                channel=channel.number,
-                table=point.table,
-                address=address_of(point.table, point.address, addressing),
-                raw_type=point.raw_type,
-                status=_status_at(point, profile, addressing),
-            )
-            for channel, point in points
-        ),
+        points=tuple(_point(channel, point, confirmed) for channel, point in points),
         channels=tuple(
-            ChannelRow(
-                channel=channel.number,
-                name=channel.name,
-                facility=channel.facility or facility,
-                device=settings.name,
-                parameter=point.parameter,
-                unit_of_measure=point.unit_of_measure,
-                raw_type=point.raw_type,
-                word_order=word_order_of(point.raw_type, word_order),
-                scale=plain(point.scale),
-                offset=plain(point.offset),
-                resolution=plain(point.resolution),
-                status_source=_status_source(point, profile, addressing),
-                profile=profile.id,
-                profile_hash=loaded.file_hash.hex(),
-            )
+            _row(channel, point, confirmed, device=settings.name, facility=facility)
             for channel, point in points
         ),
         limits=tuple(_effective(channel.limits, point) for channel, point in points),
-        status_rules=tuple(
-            status_rules_of(profile.status[point.status]) if point.status else ()
-            for _, point in points
-        ),
+        status_rules=tuple(rules[point.status] if point.status else () for _, point in points),
     )
+
+
+def _point(channel: ChannelSettings, point: PointProfile, confirmed: Confirmed) -> Point:
+    table, address = confirmed.place(point)
+    return Point(
+        channel=channel.number,
+        table=table,
+        address=address,
+        raw_type=point.raw_type,
+        status=confirmed.status_at(point),
+    )
+
+
+def _row(
+    channel: ChannelSettings,
+    point: PointProfile,
+    confirmed: Confirmed,
+    *,
+    device: str,
+    facility: str,
+) -> ChannelRow:
+    status = confirmed.status_at(point)
+    return ChannelRow(
+        channel=channel.number,
+        name=channel.name,
+        facility=channel.facility or facility,
+        device=device,
+        parameter=point.parameter,
+        unit_of_measure=point.unit_of_measure,
+        raw_type=point.raw_type,
+        word_order=word_order_of(point.raw_type, confirmed.word_order),
+        scale=plain(point.scale),
+        offset=plain(point.offset),
+        resolution=plain(point.resolution),
+        status_source=None if status is None else f"{status.table}:{status.address}",
+        profile=confirmed.profile.id,
+        profile_hash=confirmed.profile_hash,
+    )
+
+
+def _effective(limits: Limits, point: PointProfile) -> Limits:
+    effective = effective_limits_of(limits, point)
+    if effective is None:
+        raise ValueError(f"the limits {limits} have misfits")
+    return effective
 
 
 def plain(number: Decimal) -> str:
@@ -131,23 +176,3 @@ def address_of(table: Table, printed: int, addressing: Addressing) -> int:
     if address is None:
         raise ValueError(f"{printed} is no {addressing} address of the table {table}")
     return address
-
-
-def _status_at(point: PointProfile, profile: Profile, addressing: Addressing) -> StatusAt | None:
-    if point.status is None:
-        return None
-    status = profile.status[point.status]
-    address = address_of(status.table, status.address, addressing)
-    return StatusAt(table=status.table, address=address)
-
-
-def _status_source(point: PointProfile, profile: Profile, addressing: Addressing) -> str | None:
-    at = _status_at(point, profile, addressing)
-    return None if at is None else f"{at.table}:{at.address}"
-
-
-def _effective(limits: Limits, point: PointProfile) -> Limits:
-    effective = effective_limits_of(limits, point)
-    if effective is None:
-        raise ValueError("the limits have misfits")
-    return effective

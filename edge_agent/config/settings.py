@@ -82,7 +82,8 @@ def read_settings(
         found += traced(in_file(file.name, read.misfits), file.name, given)
         agent, kept[file.name] = read.settings, read.kept
     devices = []
-    for path in sorted((agent_toml.parent / DEVICES_FOLDER).glob("*.toml")):
+    # Not hidden ones: editors keep theirs there.
+    for path in sorted((agent_toml.parent / DEVICES_FOLDER).glob("[!.]*.toml")):
         device = read_toml(path)
         if isinstance(device, Finding):
             found.append(device)

@@ -13,7 +13,7 @@ from edge_agent.wire.vocabulary import Phase, QualityClass, Reason
 HIGHEST_PRINTED_ADDRESS = 465_536
 
 PrintedAddress = Annotated[int, Within(0, HIGHEST_PRINTED_ADDRESS)]
-IntegerKey = Annotated[str, Matching(r"0|[1-9][0-9]*|0x[0-9A-Fa-f]+", "a whole number as a key")]
+IntegerKey = Annotated[str, Matching(r"0|[1-9][0-9]*|0x[0-9A-Fa-f]+", "a whole number")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,30 +68,41 @@ class StatusProfile:
         refuse(*field_faults(self), *self._faults())
 
     def _faults(self) -> Iterator[Fault]:
-        taken = range(self.enum_first_bit, self.enum_last_bit + 1) if self.enum else range(0)
         if not self.bits and not self.enum:
             yield Fault(key="bits", message="the word says nothing", remedy="add bits or enum")
-        if self.enum and self.otherwise is None:
+        taken = range(self.enum_first_bit, self.enum_last_bit + 1) if self.enum else range(0)
+        if self.enum:
+            yield from self._enum_faults(len(taken))
+        yield from self._bit_faults(taken)
+        for name, numbers in (("bits", self.bits), ("enum", self.enum)):
+            if len({int(key, 0) for key in numbers}) < len(numbers):
+                yield Fault(key=name, message="a number twice", remedy="write each number once")
+
+    def _enum_faults(self, width: int) -> Iterator[Fault]:
+        if self.otherwise is None:
             yield Fault(
                 key="otherwise",
                 message="a number that enum does not name would pass as good",
                 remedy='add otherwise = { class = "function_check", phase = "unknown" }',
             )
-        if self.enum and not taken:
+        if not width:
             yield Fault(
                 key="enum_last_bit", message="below enum_first_bit", remedy="write it above"
             )
-        for key in self.bits:
-            if int(key, 0) > 15 or int(key, 0) in taken:
-                yield Fault(
-                    key="bits",
-                    message=f"bit {key} is no bit of the register, or belongs to enum",
-                    remedy="bits are 0 to 15, without those from enum_first_bit to enum_last_bit",
-                )
         for key in self.enum:
-            if int(key, 0) >= 1 << len(taken):
+            if int(key, 0) >= 1 << width:
                 yield Fault(
                     key="enum",
-                    message=f"{key} does not fit {len(taken)} bits",
+                    message=f"{key} does not fit {width} bits",
                     remedy="write the number as it stands in its bits, shifted to the right",
+                )
+
+    def _bit_faults(self, taken: range) -> Iterator[Fault]:
+        last_bit = 0 if self.table in (Table.COIL, Table.DISCRETE) else 15
+        for key in self.bits:
+            if int(key, 0) > last_bit or int(key, 0) in taken:
+                yield Fault(
+                    key="bits",
+                    message=f"bit {key} is no bit of the word, or belongs to enum",
+                    remedy=f"bits are 0 to {last_bit}, without enum_first_bit to enum_last_bit",
                 )

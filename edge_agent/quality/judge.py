@@ -63,9 +63,17 @@ class Judge:
         self._upper = checks.upper_limits([limit.high for limit in device.limits], steps)
         self._history = History(device.limits, steps)
         self._rules = device.status_rules
-        self._always = np.uint32(Reason.JUDGED | (Reason.SIMULATED if simulated else 0))
+        always = Reason.JUDGED | (Reason.SIMULATED if simulated else Reason(0))
+        # Modbus itself carries no flags: a channel without a status word says nothing of its health.
+        self._always = np.array(
+            [
+                always if row.status_source is not None else always | Reason.NO_FLAGS
+                for row in device.channels
+            ],
+            dtype=np.uint32,
+        )
         self._heard = b""
-        self._said = np.full(len(steps), self._always, dtype=np.uint32)
+        self._said: UInt32Array = self._always
         self._has_value = self._is_measuring = np.ones(len(steps), dtype=np.bool_)
         self._quality = self._said
 
@@ -104,6 +112,7 @@ class Judge:
         by_status = np.array([status_quality(*pair) for pair in words], dtype=np.uint32)
         has_status = (scan.transport & STATUS_LACKING) == 0
         said = combined(np.where(has_status, by_status, 0), scan.transport) | self._always
+        said.flags.writeable = False  # the readings of many scans share it
         self._heard, self._said = heard, said
         self._has_value = (said & np.uint32(NO_VALUE)) == 0
         self._is_measuring = (said & PHASE) == 0

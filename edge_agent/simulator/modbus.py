@@ -11,7 +11,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from pymodbus.constants import ExcCodes
+from pymodbus.exceptions import NoSuchIdException
+from pymodbus.pdu import ModbusPDU
 from pymodbus.server import ModbusTcpServer
+from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent.clock import Clock
@@ -25,6 +28,32 @@ TABLES: Final = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.IN
 WORD_BITS: Final = 16
 
 
+class Handler(ServerRequestHandler):
+    """One connection; every answer carries the transaction of its own request.
+
+    pymodbus 3.16 gives an answer that had to wait the transaction of the newest request, which no
+    client could tell from a true answer to that.
+    """
+
+    def __init__(self, server: "DeviceServer") -> None:
+        super().__init__(server, server.trace_packet, None, None)  # type: ignore[no-untyped-call] # pymodbus leaves it so
+
+    def handle_later(self) -> None:
+        """Answer the request that has just come."""
+        request = self.last_pdu
+        if request is not None:
+            asyncio.run_coroutine_threadsafe(self._answer(request), self.loop)
+
+    async def _answer(self, request: ModbusPDU) -> None:
+        try:
+            response = await request.datastore_update(self.server.context, request.dev_id)
+        except NoSuchIdException:
+            return  # as on a line where no device has this number: nobody answers
+        response.transaction_id, response.dev_id = request.transaction_id, request.dev_id
+        if not self.is_closing:
+            self.pdu_send(response)
+
+
 class DeviceServer(ModbusTcpServer):
     """The pymodbus server of one analyzer; it can hold an answer back and close connections."""
 
@@ -35,7 +64,6 @@ class DeviceServer(ModbusTcpServer):
         super().__init__(
             SimDevice(analyzer.unit, simdata=_memory(analyzer), action=self._act),
             address=(host, port),
-            ignore_missing_devices=True,
             trace_packet=self._sent,
         )
 
@@ -48,6 +76,10 @@ class DeviceServer(ModbusTcpServer):
             raise TypeError(f"not listening: {listener}")
         number: int = listener.sockets[0].getsockname()[1]
         return number
+
+    def callback_new_connection(self) -> Handler:
+        """Return the protocol of a connection."""
+        return Handler(self)
 
     def drop(self) -> None:
         """Close every connection at once."""
@@ -67,8 +99,14 @@ class DeviceServer(ModbusTcpServer):
         table = TABLES.get(function_code)
         if table is None or written is not None:
             return ExcCodes.ILLEGAL_FUNCTION
+        if table in (Table.COIL, Table.DISCRETE):
+            # pymodbus counts words here: everything in them is given, and noted as given.
+            address, count = address // WORD_BITS * WORD_BITS, count * WORD_BITS
         at_ns = self._clock.now().utc_ns
-        match self._analyzer.fault(at_ns):
+        fault = self._analyzer.fault(at_ns)
+        # Made before any waiting: polls are numbered in the order in which they are asked for.
+        answer = self._analyzer.answer(at_ns, table, address, count)
+        match fault:
             case Fault.SILENT:
                 self._is_muted = True
                 return None
@@ -82,10 +120,7 @@ class DeviceServer(ModbusTcpServer):
                 await asyncio.sleep(LATE_S)
             case None:
                 pass
-        if table in (Table.COIL, Table.DISCRETE):
-            # pymodbus counts words here: everything in them is given, and noted as given.
-            address, count = address // WORD_BITS * WORD_BITS, count * WORD_BITS
-        answer = self._analyzer.answer(at_ns, table, address, count)
+        # No await from here to the sending: the memory is shared by all connections.
         _write(memory, table, address, answer.registers)
         self._analyzer.note(answer)
         return None

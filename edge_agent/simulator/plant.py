@@ -29,12 +29,12 @@ NS_PER_S: Final = 1_000_000_000
 
 CAPACITY_MW: Final = 300.0
 HEAT_RATE_MMBTU_PER_MWH: Final = 9.5  # of an ordinary pulverised-coal unit
-# 40 CFR Part 60, Appendix A-7, Method 19, Table 19-2: bituminous coal, dscf/mmBtu.
+# 40 CFR Part 75, Appendix F, section 3.3.5, Table 1, bituminous coal: dry flue gas without excess
+# air (dscf/mmBtu), and the carbon dioxide in it (scf/mmBtu).
 FACTOR_FD: Final = 9780.0
+FACTOR_FC: Final = 1800.0
 # 40 CFR Part 60, Appendix A-7, Method 19: oxygen of ambient air, percent dry.
 AIR_O2_PCT: Final = 20.9
-# 40 CFR Part 60, Appendix A-2, Method 3B, section 12.3: Fo of bituminous coal is 1.083 to 1.230.
-FACTOR_FO: Final = 1.13
 MOISTURE_FRACTION: Final = 0.09
 REFERENCE_O2_PCT: Final = 5.0
 
@@ -135,7 +135,7 @@ class Plant:
         true = {
             "load": load_mw,
             "O2": o2_pct,
-            "CO2": (AIR_O2_PCT - o2_pct) / FACTOR_FO,
+            "CO2": 100.0 * FACTOR_FC / _dry_gas_scf_per_mmbtu(o2_pct),
             "NOx": undiluted * (70.0 + 60.0 * spread) * (1.0 + 0.05 * self._noise("NOx", at_s)),
             "SO2": undiluted * 45.0 * (1.0 + 0.08 * self._noise("SO2", at_s)),
             "CO": undiluted
@@ -210,8 +210,12 @@ class Plant:
         return span_s[0] <= self._since_s(at_ns) % cycle_s < span_s[1]
 
 
+def _dry_gas_scf_per_mmbtu(o2_pct: float) -> float:
+    """Return dry flue gas with its excess air (Method 19, the O2-based F factor, dry basis)."""
+    return FACTOR_FD * AIR_O2_PCT / (AIR_O2_PCT - o2_pct)
+
+
 def _flow_scfh(load_mw: float, o2_pct: float) -> float:
-    """Return wet stack flow, scfh, from heat input and dilution (Method 19, solved for flow)."""
+    """Return wet stack flow, scfh, from heat input and dilution."""
     heat_input_mmbtu_per_h = load_mw * HEAT_RATE_MMBTU_PER_MWH
-    dry = heat_input_mmbtu_per_h * FACTOR_FD * AIR_O2_PCT / (AIR_O2_PCT - o2_pct)
-    return dry / (1.0 - MOISTURE_FRACTION)
+    return heat_input_mmbtu_per_h * _dry_gas_scf_per_mmbtu(o2_pct) / (1.0 - MOISTURE_FRACTION)

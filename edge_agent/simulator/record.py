@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from edge_agent.config.model import Table
+from edge_agent.errors import OperatorError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +64,19 @@ class FileRecord:
 
 @contextmanager
 def record_in(path: Path | None) -> Iterator[Record]:
-    """Yield the record in a file, which is added to; without a path nothing is noted."""
+    """Yield the record in a file, which is added to; without a path nothing is noted.
+
+    Raises:
+        OperatorError: the file cannot be opened.
+
+    """
     if path is None:
         yield NoRecord()
         return
-    with path.open("a", encoding="ascii") as file:
+    try:
+        file = path.open("a", encoding="ascii")
+    except OSError as error:
+        problem = f"{path}: {error.strerror}. Name a file that can be written"
+        raise OperatorError(problem) from error
+    with file:
         yield FileRecord(file=file)

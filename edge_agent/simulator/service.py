@@ -10,7 +10,6 @@ from typing import Final
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.config.library import SHIPPED, LoadedProfile, load_profile
 from edge_agent.config.profile import Profile
-from edge_agent.errors import OperatorError
 from edge_agent.simulator.analyzer import Analyzer
 from edge_agent.simulator.fault import FaultRates
 from edge_agent.simulator.modbus import serving
@@ -102,12 +101,9 @@ async def simulate(
     """
     clock = clock or SystemClock()
     started_ns = clock.now().utc_ns
-    try:
-        with record_in(settings.log) as record:
-            analyzers = plant_analyzers(settings, record=record, started_ns=started_ns)
-            served = serving(analyzers, host=settings.host, port=settings.port, clock=clock)
-            async with served as ports:
-                ready(ports)
-                await asyncio.Event().wait()
-    except OSError as error:
-        raise OperatorError(f"{settings.log}: {error.strerror}") from error
+    with record_in(settings.log) as record:
+        analyzers = plant_analyzers(settings, record=record, started_ns=started_ns)
+        served = serving(analyzers, host=settings.host, port=settings.port, clock=clock)
+        async with served as ports:
+            ready(ports)
+            await asyncio.Event().wait()

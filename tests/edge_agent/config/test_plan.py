@@ -1,0 +1,352 @@
+"""From good files to a plan: devices as on the wire, and the bundle that says so to the centre."""
+
+import json
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import pytest
+
+from edge_agent.config.device import Endpoint, Point, StatusAt, Table
+from edge_agent.config.model import Limits
+from edge_agent.config.plan import ConfigurationError, Plan, load_plan
+from edge_agent.wire.bundle import parse_bundle
+from edge_agent.wire.vocabulary import Phase, QualityClass, Reason
+
+GOOD: Final = Path(__file__).parents[2] / "cases" / "config" / "_good"
+DEVICE: Final = """\
+name = "analyzer"
+profile = "example/analyzer"
+endpoint = "tcp://[fe80::1]:1502"
+unit_id = 7
+period_s = 2
+timeout_s = 0.5
+word_order = "CDAB"
+addressing = "modicon"
+
+[[channels]]
+number = 12
+point = "wide"
+name = "twelve"
+facility = "annex"
+limits = { high = 90.5, stuck_after_s = 600 }
+
+[[channels]]
+number = 11
+point = "short"
+name = "eleven"
+
+[[channels]]
+number = 13
+point = "open"
+name = "thirteen"
+"""
+PROFILE: Final = """\
+id = "example/analyzer"
+revision = "1"
+vendor = "Example"
+model = "Analyzer"
+trust = "documented"
+
+[[provenance]]
+kind = "manual"
+document = "none, this is a test"
+pages = "none"
+
+[modbus]
+addressing = "unknown"
+word_order = "unknown"
+max_registers_per_read = 20
+unreadable = [{ table = "holding", first = 40101, last = 40110 }]
+
+[points.wide]
+parameter = "SO2"
+unit_of_measure = "ppm"
+table = "holding"
+address = 40001
+raw_type = "uint32"
+scale = 1e-3
+offset = "-10"
+resolution = "0.50"
+low = "0"
+high = "100"
+status = "state"
+page = "none"
+
+[points.short]
+parameter = "temperature"
+unit_of_measure = "degC"
+table = "input"
+address = 300011
+raw_type = "int16"
+resolution = "1"
+page = "none"
+
+[points.open]
+parameter = "operating"
+unit_of_measure = ""
+table = "discrete"
+address = 10001
+raw_type = "bool"
+resolution = "1"
+page = "none"
+
+[status.state]
+table = "holding"
+address = 40003
+page = "none"
+bits = { 15 = { class = "failure", reasons = ["device_fault", "saturated"] } }
+enum_first_bit = 4
+enum_last_bit = 5
+enum = { 0x1 = { class = "good" }, 0 = { class = "function_check", phase = "warm_up" } }
+otherwise = { class = "maintenance_request", phase = "unknown" }
+"""
+
+MakePlan: TypeAlias = Callable[..., Plan]
+
+
+@pytest.fixture
+def make_plan(tmp_path: Path) -> MakePlan:
+    """Return a maker of plans of a gateway with one device of an analyzer of its own."""
+    shutil.copytree(GOOD, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "devices.d" / "stack-1.toml").unlink()
+
+    def make(device: str = DEVICE, profile: str = PROFILE) -> Plan:
+        (tmp_path / "devices.d" / "analyzer.toml").write_text(device, encoding="utf-8")
+        file = tmp_path / "profiles.d" / "example" / "analyzer.toml"
+        file.write_text(profile, encoding="utf-8")
+        return load_plan(tmp_path / "agent.toml", environ={}, overrides={})
+
+    return make
+
+
+def test_points_have_the_addresses_of_the_protocol_by_rising_channel(make_plan: MakePlan) -> None:
+    (device,) = make_plan().devices
+
+    assert device.points == (
+        Point(channel=11, table=Table.INPUT, address=10, raw_type="int16", status=None),
+        Point(
+            channel=12,
+            table=Table.HOLDING,
+            address=0,
+            raw_type="uint32",
+            status=StatusAt(table=Table.HOLDING, address=2),
+        ),
+        Point(channel=13, table=Table.DISCRETE, address=0, raw_type="bool", status=None),
+    )
+    assert device.unreadable == ((Table.HOLDING, 100, 109),)
+
+
+def test_a_device_has_what_its_file_and_its_profile_say(make_plan: MakePlan) -> None:
+    (device,) = make_plan().devices
+
+    assert device.endpoint == Endpoint(scheme="tcp", host="fe80::1", port=1502)
+    assert str(device.endpoint) == "tcp://[fe80::1]:1502"
+    assert (device.name, device.unit_id) == ("analyzer", 7)
+    assert (device.period_s, device.timeout_s, device.max_registers_per_read) == (2.0, 0.5, 20)
+    assert device.limits == (
+        Limits(),
+        Limits(low=Decimal(0), high=Decimal("90.5"), stuck_after_s=600.0),
+        Limits(),
+    )
+
+
+def test_status_words_become_rules_with_the_one_for_all_others_last(make_plan: MakePlan) -> None:
+    (device,) = make_plan().devices
+
+    assert device.status_rules[0] == device.status_rules[2] == ()
+    rules = [(r.mask, r.value, r.quality, r.is_otherwise) for r in device.status_rules[1]]
+    failure = int(QualityClass.FAILURE | Reason.DEVICE_FAULT | Reason.SATURATED)
+    assert rules == [
+        (0x8000, 0x8000, failure, False),
+        (0x30, 0x00, QualityClass.FUNCTION_CHECK | Phase.WARM_UP << 4, False),
+        (0x30, 0x10, QualityClass.GOOD, False),
+        (0x30, 0, QualityClass.MAINTENANCE_REQUEST | Phase.UNKNOWN << 4, True),
+    ]
+
+
+def test_the_bundle_says_how_raw_words_become_values(make_plan: MakePlan) -> None:
+    plan = make_plan()
+    bundle = parse_bundle(plan.bundle)
+
+    assert sha256(plan.bundle).digest() == plan.config_hash
+    assert [row.channel for row in bundle.channels] == [11, 12, 13]
+    (device,) = plan.devices
+    assert bundle.channels == device.channels
+    wide = bundle.channels[1]
+    assert (wide.scale, wide.offset, wide.resolution) == ("0.001", "-10", "0.50")
+    assert (wide.word_order, bundle.channels[0].word_order) == ("CDAB", "ABCD")
+    assert (wide.facility, bundle.channels[0].facility) == ("annex", "facility-001")
+    assert (wide.status_source, bundle.channels[0].status_source) == ("holding:2", None)
+
+
+def test_the_bundle_says_how_readings_were_judged(make_plan: MakePlan) -> None:
+    bundle = parse_bundle(make_plan().bundle)
+
+    assert bundle.judging["channel_12"] == {
+        "low": "0",
+        "high": "90.5",
+        "max_rate_per_s": None,
+        "stuck_after_s": "600.0",
+        "gap_after_s": "900.0",
+    }
+    assert bundle.simulated
+
+
+def test_the_bundle_names_the_profile_by_the_hash_of_its_bytes(make_plan: MakePlan) -> None:
+    plan = make_plan()
+    digest = sha256(PROFILE.encode()).digest()
+
+    assert plan.profile_files == {digest: PROFILE.encode()}
+    assert parse_bundle(plan.bundle).profiles == {"example__analyzer": digest.hex()}
+    assert {row.profile_hash for row in parse_bundle(plan.bundle).channels} == {digest.hex()}
+
+
+def test_the_bundle_tells_neither_addresses_nor_files(make_plan: MakePlan) -> None:
+    plan = make_plan()
+    text = plan.bundle.decode()
+
+    for secret in ("fe80", "1502", "127.0.0.1", "8080", "gateway.key", "buffer.db", "pem"):
+        assert secret not in text
+    assert json.loads(text)["agent"]["commit_interval_s"] == "10.0"
+
+
+def test_the_same_files_give_the_same_bundle_wherever_they_lie(
+    make_plan: MakePlan, tmp_path: Path
+) -> None:
+    plan = make_plan()
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(tmp_path, elsewhere, ignore=lambda *_: ["elsewhere"])
+
+    assert load_plan(elsewhere / "agent.toml", environ={}, overrides={}).bundle == plan.bundle
+
+
+@pytest.mark.parametrize(
+    ("word_order", "short", "wide"),
+    [
+        ("ABCD", "ABCD", "ABCD"),
+        ("CDAB", "ABCD", "CDAB"),
+        ("BADC", "BADC", "BADC"),
+        ("DCBA", "BADC", "DCBA"),
+    ],
+)
+def test_in_one_register_only_the_bytes_can_be_swapped(
+    word_order: str, short: str, wide: str, make_plan: MakePlan
+) -> None:
+    (device,) = make_plan(DEVICE.replace("CDAB", word_order)).devices
+
+    assert [row.word_order for row in device.channels] == [short, wide, ""]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"), [("tcp://plant", 502), ("tcp://plant:1", 1), ("tcp://10.0.0.1", 502)]
+)
+def test_modbus_has_a_port_of_its_own(endpoint: str, port: int, make_plan: MakePlan) -> None:
+    (device,) = make_plan(DEVICE.replace("tcp://[fe80::1]:1502", endpoint)).devices
+
+    assert device.endpoint.port == port
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["tcp://", "tcp://a:0", "tcp://a/b", "tcp://u@a", "tcp://a?b", "tcp://[1", "udp://a"],
+)
+def test_what_is_no_endpoint_is_refused(endpoint: str, make_plan: MakePlan) -> None:
+    with pytest.raises(ConfigurationError, match="does not say where the device answers"):
+        make_plan(DEVICE.replace("tcp://[fe80::1]:1502", endpoint))
+
+
+def test_a_profile_of_the_site_stands_before_the_shipped_one(tmp_path: Path) -> None:
+    shutil.copytree(GOOD, tmp_path, dirs_exist_ok=True)
+    own = PROFILE.replace("example/analyzer", "emissionwatch/simulated-stack")
+    own = own.replace("points.wide", "points.nox_ppm").replace("points.short", "points.o2_pct")
+    (tmp_path / "profiles.d" / "emissionwatch").mkdir()
+    file = tmp_path / "profiles.d" / "emissionwatch" / "simulated-stack.toml"
+    file.write_text(own, encoding="utf-8")
+    device = tmp_path / "devices.d" / "stack-1.toml"
+    confirmed = 'word_order = "ABCD"\naddressing = "modicon"\n'
+    device.write_text(confirmed + device.read_text(encoding="utf-8"), encoding="utf-8")
+
+    plan = load_plan(tmp_path / "agent.toml", environ={}, overrides={})
+
+    assert plan.devices[0].channels[0].parameter == "SO2"
+
+
+def test_a_gateway_without_devices_has_a_plan(tmp_path: Path) -> None:
+    shutil.copytree(GOOD, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "devices.d")
+
+    plan = load_plan(tmp_path / "agent.toml", environ={}, overrides={})
+
+    assert plan.devices == ()
+    assert parse_bundle(plan.bundle).channels == ()
+
+
+def test_files_that_an_editor_leaves_are_not_devices(tmp_path: Path) -> None:
+    shutil.copytree(GOOD, tmp_path, dirs_exist_ok=True)
+    for name in (".#stack-1.toml", "stack-1.toml~", "stack-1.toml.swp", "notes.txt"):
+        (tmp_path / "devices.d" / name).write_text("not TOML", encoding="utf-8")
+
+    plan = load_plan(tmp_path / "agent.toml", environ={}, overrides={})
+
+    assert [device.name for device in plan.devices] == ["stack-1"]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_signing_key_that_others_may_use_is_refused(mode: int, tmp_path: Path) -> None:
+    shutil.copytree(GOOD, tmp_path, dirs_exist_ok=True)
+    key = tmp_path / "gateway.key"
+    key.touch(mode=0o600)
+    load_plan(tmp_path / "agent.toml", environ={}, overrides={})
+    key.chmod(mode)
+
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        load_plan(tmp_path / "agent.toml", environ={}, overrides={})
+    assert stat.S_IMODE(key.stat().st_mode) == mode
+
+
+def test_a_key_that_systemd_hands_over_may_show_as_readable_by_the_group(tmp_path: Path) -> None:
+    shutil.copytree(GOOD, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "gateway.key").touch()
+    (tmp_path / "gateway.key").chmod(0o440)
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+
+    plan = load_plan(tmp_path / "agent.toml", environ=environ, overrides={})
+
+    assert plan.settings.gateway.key_file.parent == tmp_path
+    (tmp_path / "gateway.key").chmod(0o444)
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        load_plan(tmp_path / "agent.toml", environ=environ, overrides={})
+
+
+def test_a_file_that_is_not_there_is_a_problem_of_the_operator(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"agent\.toml: cannot be read: No such file"):
+        load_plan(tmp_path / "agent.toml", environ={}, overrides={})
+
+
+def test_a_good_configuration_loads_neither_pydantic_nor_tree_sitter(tmp_path: Path) -> None:
+    shutil.copytree(GOOD, tmp_path, dirs_exist_ok=True)
+    program = (
+        "import sys; from pathlib import Path; from edge_agent.config.plan import load_plan;"
+        f"load_plan(Path({str(tmp_path / 'agent.toml')!r}), environ={{}}, overrides={{}});"
+        "print(sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[3],
+        timeout=60,
+    )
+
+    assert "cattrs" in done.stdout
+    for name in ("pydantic", "pydantic_core", "tree_sitter", "tree_sitter_toml", "asyncio"):
+        assert f"'{name}'" not in done.stdout

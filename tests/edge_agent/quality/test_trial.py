@@ -1,0 +1,74 @@
+"""Profiles are tried by the driver's own decoder: the shipped ones, and one per word order."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from edge_agent.config.device import Device
+from edge_agent.config.library import SHIPPED, Library, LoadedProfile, listed, load_profile
+from edge_agent.drivers.registers import Decoder, Layout
+from edge_agent.quality.trial import Memory, answer, vector_faults
+from edge_agent.wire.vocabulary import Int64Array, UInt32Array
+
+CASES: Final = Path(__file__).parents[2] / "cases" / "profiles"
+SHIPPED_PROFILES: Final = listed(Library(folders=(files(SHIPPED),)))
+
+
+def driver_decoded(device: Device, memory: Memory) -> tuple[Int64Array, UInt32Array]:
+    """Return what the Modbus driver makes of a device's memory."""
+    layout = Layout.of(device)
+    answers = [answer(memory, one.table, one.address, one.count) for one in layout.blocks]
+    return Decoder(layout).words(answers)
+
+
+def loaded(path: Path) -> LoadedProfile:
+    """Return the profile of a case."""
+    profile = load_profile(path, None)
+    assert isinstance(profile, LoadedProfile), profile
+    return profile
+
+
+@pytest.mark.parametrize("profile", SHIPPED_PROFILES, ids=lambda one: one.profile.id)
+def test_a_shipped_profile_has_vectors_and_keeps_them(profile: LoadedProfile) -> None:
+    assert profile.profile.test_vectors
+    assert vector_faults(profile, driver_decoded) == ()
+
+
+@pytest.mark.parametrize("profile", SHIPPED_PROFILES, ids=lambda one: one.profile.id)
+def test_every_point_of_a_shipped_profile_is_in_a_vector(profile: LoadedProfile) -> None:
+    expected = {point for vector in profile.profile.test_vectors for point in vector.expect}
+    assert expected == profile.profile.points.keys()
+
+
+@pytest.mark.parametrize("path", sorted(CASES.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_case_profile_keeps_its_vectors(path: Path) -> None:
+    assert vector_faults(loaded(path), driver_decoded) == ()
+
+
+def test_a_wrong_word_order_is_told_value_by_value(tmp_path: Path) -> None:
+    text = (CASES / "word-order-abcd.toml").read_text(encoding="utf-8")
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(text.replace('word_order = "ABCD"', 'word_order = "CDAB"'), encoding="utf-8")
+
+    faults = vector_faults(loaded(wrong), driver_decoded)
+
+    # 42.5 is 422A 0000; read as 0000 422A it is next to nothing.
+    assert "test vector 'four values': a is 0.00, expected 42.5" in faults
+
+
+def test_a_wrong_class_is_told_in_words(tmp_path: Path) -> None:
+    text = (files(SHIPPED) / "emissionwatch" / "simulated-stack.toml").read_text(encoding="utf-8")
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(
+        text.replace('0 = { class = "failure", reasons', '0 = { class = "good", reasons'),
+        encoding="utf-8",
+    )
+
+    faults = vector_faults(loaded(wrong), driver_decoded)
+
+    assert any(
+        "so2_ppm is function_check, zero_check, device_fault, expected failure, zero_check" in fault
+        for fault in faults
+    )

@@ -1,0 +1,118 @@
+"""Registers are the profile read backwards: its test vectors come out of their values."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from edge_agent.config.model import Addressing, Table, WordOrder
+from edge_agent.config.profile import PointProfile
+from edge_agent.simulator.encoding import encoded, pdu_address, registers, status_word
+from edge_agent.simulator.plant import Indication, Phase
+from edge_agent.simulator.service import simulated_profile
+
+PROFILE = simulated_profile()
+
+
+def indication(phase: Phase = Phase.MEASURING, *, has_failed: bool = False) -> Indication:
+    """Return an indication whose values are those of the profile's first test vector."""
+    expected = PROFILE.test_vectors[0].expect
+    values = {
+        PROFILE.points[name].parameter: float(each.value or 0) for name, each in expected.items()
+    }
+    return Indication(values=values, phase=phase, has_failed=has_failed)
+
+
+def test_the_first_test_vector_of_the_profile_comes_out_of_its_values() -> None:
+    words = registers(PROFILE, indication())
+    for table, blocks in PROFILE.test_vectors[0].registers.items():
+        for first, expected in blocks.items():
+            served = [words[table, int(first, 0) + i] for i in range(len(expected))]
+            assert served == list(expected)
+
+
+def test_the_status_words_say_what_the_analyzer_does() -> None:
+    analyzer, flow = PROFILE.status["analyzer"], PROFILE.status["flow_monitor"]
+    assert status_word(analyzer, indication()) == 0x0000
+    assert status_word(analyzer, indication(Phase.ZERO_CHECK)) == 0x0100
+    assert status_word(analyzer, indication(Phase.SPAN_CHECK)) == 0x0200
+    assert status_word(analyzer, indication(has_failed=True)) == 0x0001
+    assert status_word(flow, None) == 0
+
+
+def test_only_the_gas_analyzer_is_in_its_checks() -> None:
+    words = registers(PROFILE, indication(Phase.SPAN_CHECK))
+    assert (words[Table.HOLDING, 40], words[Table.HOLDING, 41]) == (0x0200, 0)
+
+
+ENCODED = [
+    ("int16", "1", "0", -2.0, (0xFFFE,)),
+    ("int16", "0.1", "0", 99_999.0, (0x7FFF,)),
+    ("int16", "0.1", "0", -99_999.0, (0x8000,)),
+    ("uint16", "1", "0", -1.0, (0,)),
+    ("uint16", "0.5", "10", 12.0, (4,)),
+    ("int32", "1", "0", -2.0, (0xFFFF, 0xFFFE)),
+    ("uint32", "1000", "0", 12_000_000.0, (0, 12_000)),
+    ("int64", "1", "0", -1.0, (0xFFFF,) * 4),
+    ("float32", "1", "0", 118.25, (0x42EC, 0x8000)),
+    ("float64", "1", "0", 1.0, (0x3FF0, 0, 0, 0)),
+    ("bit3", "1", "0", 1.0, (8,)),
+    ("bool", "1", "0", 1.0, (1,)),
+    ("bool", "1", "0", 0.0, (0,)),
+]
+
+
+@pytest.mark.parametrize(("raw_type", "scale", "offset", "value", "words"), ENCODED)
+def test_a_value_becomes_the_words_of_its_type(
+    raw_type: str, scale: str, offset: str, value: float, words: tuple[int, ...]
+) -> None:
+    point = PointProfile(
+        parameter="NOx",
+        unit_of_measure="ppm",
+        table=Table.COIL if raw_type == "bool" else Table.INPUT,
+        address=0,
+        raw_type=raw_type,
+        scale=Decimal(scale),
+        offset=Decimal(offset),
+        resolution=Decimal(1),
+        page="1",
+    )
+    assert encoded(point, WordOrder.ABCD, value) == words
+
+
+ORDERS = [
+    (WordOrder.ABCD, (0x42EC, 0x8000)),
+    (WordOrder.CDAB, (0x8000, 0x42EC)),
+    (WordOrder.BADC, (0xEC42, 0x0080)),
+    (WordOrder.DCBA, (0x0080, 0xEC42)),
+]
+
+
+@pytest.mark.parametrize(("order", "words"), ORDERS)
+def test_words_lie_in_the_order_of_the_device(order: WordOrder, words: tuple[int, int]) -> None:
+    assert encoded(PROFILE.points["nox_ppm"], order, 118.25) == words
+
+
+ADDRESSES = [
+    (Addressing.ZERO_BASED, 7, 7),
+    (Addressing.ONE_BASED, 7, 6),
+    (Addressing.MODICON, 40_007, 6),
+    (Addressing.MODICON, 7, 6),
+    (Addressing.MODICON, 400_007, 6),
+]
+
+
+@pytest.mark.parametrize(("addressing", "printed", "address"), ADDRESSES)
+def test_printed_addresses_become_those_of_the_protocol(
+    addressing: Addressing, printed: int, address: int
+) -> None:
+    profile = replace(PROFILE, modbus=replace(PROFILE.modbus, addressing=addressing))
+    assert pdu_address(profile, printed) == address
+
+
+def test_what_the_profile_leaves_open_is_not_guessed() -> None:
+    profile = replace(PROFILE, modbus=replace(PROFILE.modbus, addressing=Addressing.UNKNOWN))
+    with pytest.raises(ValueError, match="addressing is unknown"):
+        pdu_address(profile, 1)
+    with pytest.raises(ValueError, match="word order is unknown"):
+        encoded(PROFILE.points["nox_ppm"], WordOrder.UNKNOWN, 1.0)
