@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge_agent import logs
 from edge_agent.errors import ExitCode
+from edge_agent.simulator.fault import FaultRates
 from edge_agent.simulator.plant import Scenario
 from edge_agent.simulator.service import SimulatorSettings, simulate
 
@@ -26,6 +27,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--port", type=int, default=5020, help="of the first device; 0: any free")
     parser.add_argument("--devices", type=int, default=1, help="how many, on ports that follow")
     parser.add_argument("--log", type=Path, help="add every answer to this file, a JSON line each")
+    parser.add_argument(
+        "--fault",
+        default="",
+        metavar="NAME=RATE,...",
+        help="late, silent, busy or drop, each with the fraction of requests it befalls",
+    )
     known = parser.parse_args(arguments)
     logs.configure()
     try:
@@ -35,6 +42,7 @@ def main(arguments: Sequence[str]) -> int:
             port=known.port,
             device_count=known.devices,
             log=known.log,
+            faults=FaultRates.parse(known.fault),
         )
     except ValueError as error:
         parser.error(str(error))

@@ -1,0 +1,170 @@
+"""Columns, neighbours, and what excuses a missing poll: the judgements that are not one batch's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from forge import CHAIN, SECOND_NS, START_NS, batch, event
+from world import World, faults, follow, gap, genesis_events, leave_a_poll_out, scan, served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COLUMNS = [
+    {"batch_no": 8},
+    {"chain_id": b"c" * 16},
+    {"batch_hash": b"h" * 32},
+    {"gateway_id": b"g" * 16},
+    {"record_count": 1},
+    {"at_min": 0},
+    {"at_max": 0},
+    {"verdict": 7},
+]
+
+
+@pytest.mark.parametrize("columns", COLUMNS, ids=lambda c: next(iter(c)))
+def test_a_column_that_contradicts_the_bytes_is_found(
+    tmp_path: Path, columns: dict[str, object]
+) -> None:
+    world = World.healthy(tmp_path)
+    world.columns[0] = columns
+    assert world.judged()["invalid"] == 1
+
+
+NEIGHBOURS = [
+    ("another gateway", {"gateway_id": b"g" * 16}),
+    ("another chain", {"chain_id": b"c" * 16}),
+    ("number 9 after 2", {"batch_no": 9}),
+    ("first_seq", {"first_seq": 23}),
+    ("boot_count fell", {"boot_count": 0}),
+    ("boot_id changed", {"boot_id": b"c" * 16}),
+    ("mono_ns fell", {"mono_ns": 2}),
+    ("without config_applied", {"config_hash": b"c" * 32}),
+]
+
+
+@pytest.mark.parametrize(("rule", "header"), NEIGHBOURS)
+def test_a_rule_between_neighbours_is_judged(
+    tmp_path: Path, rule: str, header: dict[str, object]
+) -> None:
+    world = World.healthy(tmp_path)
+    follow(world, scan(0, 7), header=header)
+    report = world.judged()
+    assert faults(report) == {"invalid": 1}
+    assert rule in json.dumps(report["first_faults"])
+
+
+def test_a_boot_may_begin_with_a_new_clock(tmp_path: Path) -> None:
+    world = World.healthy(tmp_path)
+    follow(world, scan(0, 7), header={"boot_count": 2, "boot_id": b"c" * 16, "mono_ns": 0})
+    assert faults(world.judged()) == {}
+
+
+def test_a_first_configuration_must_be_announced(tmp_path: Path) -> None:
+    world = World.healthy(tmp_path)
+    made = batch([], genesis_events()[:1])
+    world.follow(made.with_header(chain_id=b"n" * 16))
+    assert faults(world.judged()) == {"invalid": 1}
+
+
+def test_a_batch_may_wait_in_the_buffer(tmp_path: Path) -> None:
+    world = World.healthy(tmp_path)
+    world.buffer = [(world.centre.pop(), False)]
+    report = world.judged()
+    assert faults(report) == {}
+    assert (report["batches"], report["batches_only_in_buffer"]) == (2, 1)
+    assert report["polls_found"] == 6
+
+
+@pytest.mark.parametrize(
+    "events", [[gap("closed", 7, 7)], [gap("open", 7, None)], [gap("still", 5, None)]]
+)
+def test_a_gap_excuses_what_was_served_in_it(tmp_path: Path, events: list[object]) -> None:
+    world = World.healthy(tmp_path)
+    leave_a_poll_out(world)
+    world.follow(batch([], events, world.last()))
+    report = world.judged()
+    assert faults(report) == {}
+    assert (report["polls_in_gap"], report["gaps"]) == (1, 1)
+
+
+def test_a_kill_excuses_what_was_served_around_it(tmp_path: Path) -> None:
+    world = World.healthy(tmp_path)
+    leave_a_poll_out(world)
+    at_ns = START_NS + 7 * SECOND_NS
+    world.kills = [(at_ns, at_ns, at_ns)]
+    assert world.judged()["polls_lost_to_kill"] == 1
+    assert faults(world.judged()) == {}
+
+
+def test_what_is_kept_after_a_kill_does_not_make_its_loss_a_hole(tmp_path: Path) -> None:
+    world = World.healthy(tmp_path)
+    leave_a_poll_out(world)
+    follow(world, scan(0, 8), poll=8)
+    at_ns = START_NS + 7 * SECOND_NS
+    world.kills = [(at_ns, at_ns + 1, at_ns + 2)]
+    assert faults(world.judged()) == {}
+
+
+def test_a_scan_without_any_value_is_no_reading(tmp_path: Path) -> None:
+    world = World.healthy(tmp_path)
+    rows = [(*row[:4], 0, 0, 1 << 31 | 8) for row in scan(0, 7)]
+    world.follow(batch(rows, [], world.last()))
+    report = world.judged()
+    assert faults(report) == {}
+    assert report["scans_without_value"] == 1
+
+
+def loss(first: int, last: int, from_ns: int, to_ns: int) -> object:
+    """Return a loss event over batch numbers of the chain."""
+    numbers = {"first_batch": first, "last_batch": last, "first_seq": "0", "last_seq": "0"}
+    times = {"from_ns": str(from_ns), "to_ns": str(to_ns)}
+    return event("loss", chain=CHAIN.hex(), channels=[], reason="full", **numbers, **times)
+
+
+def test_a_loss_event_makes_a_loss_known_not_silent(tmp_path: Path) -> None:
+    world = World.healthy(tmp_path)
+    said = loss(1, 1, START_NS + 3 * SECOND_NS, START_NS + 4 * SECOND_NS)
+    world.follow(batch([], [said], world.last()).with_header(flags=2))
+    assert world.judged()["batches_declared_lost"] == 0  # it arrived after all
+    del world.centre[1]
+    report = world.judged()
+    assert faults(report) == {}
+    assert (report["batches_declared_lost"], report["polls_given_up"]) == (1, 2)
+
+
+def test_a_headstone_is_no_reading(tmp_path: Path) -> None:
+    world = World.healthy(tmp_path)
+    world.buffer = []
+    world.centre[1] = world.centre[1].as_headstone()
+    report = world.judged()
+    assert faults(report) == {"uncovered": 2}
+    assert report["headstones"] == 1
+
+
+def test_a_fork_is_counted(tmp_path: Path) -> None:
+    world = World.healthy(tmp_path)
+    world.plant.append(served(7))
+    beside = batch(scan(0, 7), [], world.centre[1])
+    world.centre.append(replace(beside, verdict=2))
+    report = world.judged()
+    assert faults(report) == {}
+    assert report["forks"] == 1
+
+
+def test_a_second_copy_of_a_journal_line_changes_nothing(tmp_path: Path) -> None:
+    world = World.healthy(tmp_path)
+    world.commit(*world.centre)
+    assert world.judged()["batches_seen_committed"] == 3
+
+
+def test_only_the_first_few_of_a_kind_are_told(tmp_path: Path) -> None:
+    world = World.healthy(tmp_path)
+    world.plant += [served(poll) for poll in range(100, 150)]
+    report = world.judged()
+    assert report["uncovered"] == 50
+    assert isinstance(report["first_faults"], list)
+    assert len(report["first_faults"]) == 5

@@ -1,0 +1,137 @@
+"""The proxy does to a connection what its name for it says, and nothing otherwise."""
+
+from __future__ import annotations
+
+import socket
+import socketserver
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from proxy import Mishap, Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REQUEST = b"q" * 3_000
+ANSWER = b"a" * 5_000
+
+
+class Centre(socketserver.ThreadingTCPServer):
+    """A server that answers every request, and remembers how much of each it was sent."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.received: list[int] = []
+
+
+class Answering(socketserver.BaseRequestHandler):
+    """One connection of the server."""
+
+    server: Centre
+
+    def handle(self) -> None:
+        """Answer until the other side is gone."""
+        with suppress(OSError):
+            while self._is_whole():
+                self.request.sendall(ANSWER)
+
+    def _is_whole(self) -> bool:
+        self.server.received.append(0)
+        while self.server.received[-1] < len(REQUEST):
+            some = self.request.recv(65_536)
+            if not some:
+                return False
+            self.server.received[-1] += len(some)
+        return True
+
+
+@contextmanager
+def centre() -> Iterator[tuple[int, list[int]]]:
+    """Yield the port of a server, and the list of what it received."""
+    with Centre() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_address[1], server.received
+        server.shutdown()
+        thread.join()
+
+
+def exchange(connection: socket.socket) -> int:
+    """Send a request; return how much of the answer came before an end or a reset."""
+    got = 0
+    try:
+        connection.sendall(REQUEST)
+        while got < len(ANSWER):
+            some = connection.recv(65_536)
+            if not some:
+                break
+            got += len(some)
+    except ConnectionError:
+        pass
+    return got
+
+
+@contextmanager
+def connected(proxy: Proxy) -> Iterator[socket.socket]:
+    """Yield a connection to the proxy."""
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as connection:
+        yield connection
+
+
+def test_without_mishaps_everything_passes_and_the_connection_stays() -> None:
+    with centre() as (port, _), Proxy(port, seed=1) as proxy, connected(proxy) as connection:
+        assert [exchange(connection) for _ in range(5)] == [len(ANSWER)] * 5
+        assert proxy.counts == {"clean": 5}
+
+
+@pytest.mark.parametrize("mishap", Mishap)
+def test_a_mishap_strikes_as_named(mishap: Mishap) -> None:
+    with centre() as (port, received), Proxy(port, seed=1, rates={mishap: 1.0}) as proxy:
+        with connected(proxy) as connection:
+            got = exchange(connection)
+        assert proxy.counts == {mishap: 1}
+    if mishap is Mishap.CUT_RESPONSE:
+        assert 0 <= got < len(ANSWER)
+    else:
+        assert got == 0
+    if mishap in (Mishap.LOSE_RESPONSE, Mishap.CUT_RESPONSE):
+        assert received[0] == len(REQUEST)
+    else:
+        assert sum(received) < len(REQUEST)
+
+
+def test_a_cut_resets_what_is_open_and_what_comes_until_it_is_mended() -> None:
+    with centre() as (port, _), Proxy(port, seed=1) as proxy:
+        with connected(proxy) as connection:
+            assert exchange(connection) == len(ANSWER)
+            proxy.cut()
+            assert exchange(connection) == 0
+        with connected(proxy) as connection:
+            assert exchange(connection) == 0
+        proxy.mend()
+        with connected(proxy) as connection:
+            assert exchange(connection) == len(ANSWER)
+
+
+def test_a_centre_that_is_not_there_is_a_reset() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with Proxy(port, seed=1) as proxy, connected(proxy) as connection:
+        assert exchange(connection) == 0
+        assert proxy.counts == {"no target": 1}
+
+
+def test_mishaps_strike_as_often_as_asked_and_the_same_way_for_a_seed() -> None:
+    counts = []
+    for _ in range(2):
+        with centre() as (port, _), Proxy(port, 3, {Mishap.LOSE_RESPONSE: 0.3}) as proxy:
+            for _ in range(40):
+                with connected(proxy) as connection:
+                    exchange(connection)
+            counts.append(proxy.counts)
+    assert counts[0] == counts[1]
+    assert 4 < counts[0][Mishap.LOSE_RESPONSE] < 20
