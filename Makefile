@@ -27,10 +27,10 @@ check: $(VENV)/.dev
 	$(BIN)/python .ci/hygiene.py
 
 bench: $(VENV)/.dev
-	$(BIN)/python tests/bench/run.py $(ONLY)
+	$(BIN)/python -m tests.bench.run $(ONLY)
 
 campaign: $(VENV)/.dev
-	$(BIN)/python tests/system/campaign.py --scale $(SCALE) $(ONLY)
+	$(BIN)/python -m tests.system.campaign --scale $(SCALE) $(ONLY)
 
 torture:
 	$(MAKE) campaign SCALE=torture
