@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -112,15 +112,15 @@ NOTHING = Waiting(rows=0, event_count=0, is_urgent=False, has_ended=False)
     ("waiting", "due_s"),
     [
         pytest.param(NOTHING, None, id="nothing waits"),
-        pytest.param(Waiting(rows=1, event_count=0, is_urgent=False, has_ended=False), 110, id="rows wait the interval"),
-        pytest.param(Waiting(rows=ROWS_DUE - 1, event_count=0, is_urgent=False, has_ended=False), 110, id="one row less than many"),
-        pytest.param(Waiting(rows=ROWS_DUE, event_count=0, is_urgent=False, has_ended=False), 103, id="many rows are due now"),
-        pytest.param(Waiting(rows=1, event_count=0, is_urgent=True, has_ended=False), 101, id="an alarm waits a second at most"),
-        pytest.param(Waiting(rows=0, event_count=1, is_urgent=True, has_ended=False), 101, id="so does an event"),
-        pytest.param(Waiting(rows=1, event_count=0, is_urgent=False, has_ended=True), 103, id="the end is due now"),
-        pytest.param(Waiting(rows=0, event_count=0, is_urgent=False, has_ended=True), 103, id="also an empty end"),
+        pytest.param(replace(NOTHING, rows=1), 110, id="rows wait for the interval"),
+        pytest.param(replace(NOTHING, rows=ROWS_DUE - 1), 110, id="one row less than many"),
+        pytest.param(replace(NOTHING, rows=ROWS_DUE), 103, id="many rows are due now"),
+        pytest.param(replace(NOTHING, rows=1, is_urgent=True), 101, id="an alarm waits a second"),
+        pytest.param(replace(NOTHING, event_count=1, is_urgent=True), 101, id="so does an event"),
+        pytest.param(replace(NOTHING, rows=1, has_ended=True), 103, id="the end is due now"),
+        pytest.param(replace(NOTHING, has_ended=True), 103, id="also an empty end"),
     ],
-)  # fmt: skip
+)
 def test_a_commit_is_due_when_the_table_says(waiting: Waiting, due_s: int | None) -> None:
     due = commit_due_at(waiting, last_ns=100 * S, now_ns=103 * S, interval_ns=10 * S)
     assert due == (None if due_s is None else due_s * S)
@@ -218,10 +218,10 @@ async def test_a_full_buffer_loses_nothing_and_says_that_it_blocks() -> None:
     committer = Committer(intake, shelf)
     async with asyncio.TaskGroup() as group:
         group.create_task(committer.run())
-        while shelf.refusals:
+        while shelf.refusals:  # noqa: ASYNC110 - the shelf has nobody to tell
             await asyncio.sleep(0)
         assert committer.is_blocked
-        while not shelf.portions:
+        while not shelf.portions:  # noqa: ASYNC110 - the same
             await asyncio.sleep(0)
         intake.end()
     assert not committer.is_blocked
@@ -230,7 +230,7 @@ async def test_a_full_buffer_loses_nothing_and_says_that_it_blocks() -> None:
 
 @given(stop_after=st.integers(0, 60), rows=st.integers(1, ROWS_FULL), readers=st.integers(1, 5))
 def test_no_stop_loses_a_scan_that_was_read(stop_after: int, rows: int, readers: int) -> None:
-    """`await put(await read())` loses scans here: the stop falls between reading and handing over."""
+    """`await put(await read())` loses scans here: a stop falls between the two."""
 
     async def run() -> tuple[int, int]:
         intake, shelf = intake_of(SteppedClock(), interval_s=1), Shelf()
