@@ -11,19 +11,20 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import Final
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import DatabaseError
 
 from central_sync import __version__
 from central_sync.api import fleet, hourly, problem
 from central_sync.api.body import BodyReader
 from central_sync.api.files import Files
 from central_sync.api.headers import SecurityHeaders
+from central_sync.api.protocol import BoundedProtocol
 from central_sync.api.service import Service, StoreCollector
 from central_sync.api.uploads import Uploads
 from central_sync.config import CentreSettings, ExitCode, OperatorError
@@ -35,8 +36,10 @@ from central_sync.ingest.committer import Committer
 from central_sync.ingest.metrics import IngestMetrics
 from central_sync.ingest.receipt_key import load_receipt_key, make_receipt_key, receipts_by
 from central_sync.ingest.upload import Ingest
+from central_sync.pages import routes
+from central_sync.programs.plan import Plan
 from central_sync.store.embedded import EmbeddedStore
-from central_sync.store.migrations.upgrade import upgrade
+from central_sync.store.migrations.upgrade import NewerSchemaError, upgrade
 from central_sync.store.port import NowNs, Store
 from central_sync.worker import Worker
 from edge_agent.wire.signing import SigningKey
@@ -45,7 +48,6 @@ from edge_agent.wire.signing import SigningKey
 STOP_TIMEOUT_S: Final = 10
 # Longer than the agent's upload interval of 60 s, so that one connection serves a gateway.
 KEEP_ALIVE_S: Final = 75
-LARGEST_HEADER_BYTES: Final = 16 * 1024
 
 log = structlog.get_logger()
 
@@ -66,23 +68,34 @@ class Centre:
 
 
 def migrate(settings: CentreSettings) -> tuple[str | None, str | None]:
-    """Make or upgrade the state folder; return the schema's revision before and after."""
-    settings.state.mkdir(mode=0o750, parents=True, exist_ok=True)
-    settings.parts.mkdir(mode=0o750, exist_ok=True)
-    make_receipt_key(settings.receipt_key)
-    return upgrade(f"sqlite:///{settings.database}")
+    """Make or upgrade the state folder; return the schema's revision before and after.
 
+    Raises:
+        OperatorError: the folder cannot be written, or holds what this release cannot read.
 
-@contextmanager
-def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Centre]:
-    """Yield the centre's parts over its state folder, which is migrated first."""
+    """
     try:
-        migrate(settings)
+        settings.state.mkdir(mode=0o750, parents=True, exist_ok=True)
+        settings.parts.mkdir(mode=0o750, exist_ok=True)
+        make_receipt_key(settings.receipt_key)
+        return upgrade(f"sqlite:///{settings.database}")
     except OSError as fault:
         raise OperatorError(
             f"{settings.state}: cannot be used as state folder: {fault.strerror}",
             exit_code=ExitCode.PERMISSION,
         ) from fault
+    except NewerSchemaError as fault:
+        raise OperatorError(str(fault), exit_code=ExitCode.CONFIGURATION) from fault
+    except DatabaseError as fault:
+        raise OperatorError(
+            f"{settings.database}: cannot be used: {fault.orig}", exit_code=ExitCode.BAD_DATA
+        ) from fault
+
+
+@contextmanager
+def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Centre]:
+    """Yield the centre's parts over its state folder, which is migrated first."""
+    migrate(settings)
     key = load_receipt_key(settings.receipt_key)
     store = EmbeddedStore(settings.database, admit=admit, sign=receipts_by(key), now_ns=now_ns)
     try:
@@ -91,29 +104,35 @@ def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Cent
         store.close()
 
 
-def web(centre: Centre, committer: Committer, *, wake: Callable[[], None]) -> FastAPI:
+def web(centre: Centre, committer: Committer, *, plan: Plan, wake: Callable[[], None]) -> FastAPI:
     """Return the web application; `committer` must be running while it serves.
 
     `wake` is called when there may be something to compute.
     """
+    settings, store = centre.settings, centre.store
     app = FastAPI(title="EmissionWatch centre", version=__version__, docs_url=None, redoc_url=None)
     problem.install(app)
     registry = CollectorRegistry()
-    registry.register(StoreCollector(centre.store))
-    bodies = BodyReader(centre.settings.limits)
+    registry.register(StoreCollector(store))
+    bodies = BodyReader(settings.limits)
     ingest = Ingest(
-        store=centre.store,
+        store=store,
         committer=committer,
         receipt_key=centre.receipt_key.verifying_key,
         metrics=IngestMetrics.register(registry),
         on_stored=wake,
     )
-    bundles = Bundles(store=centre.store, allow_simulated=centre.settings.allow_simulated)
+    bundles = Bundles(store=store, allow_simulated=settings.allow_simulated)
     app.router.routes += Uploads(ingest, bodies).routes
     app.router.routes += Files(bundles, bodies, wake).routes
-    app.router.routes += Service(centre.store, registry).routes
-    app.include_router(fleet.router(centre.store))
-    app.include_router(hourly.router(centre.store, centre.now_ns))
+    app.router.routes += Service(store, registry).routes
+    app.include_router(fleet.router(store))
+    app.include_router(hourly.router(store, centre.now_ns))
+    app.include_router(
+        routes.router(
+            routes.Pages(store=store, plan=plan, parts=settings.parts, now_ns=centre.now_ns)
+        )
+    )
     app.add_middleware(SecurityHeaders)
     return app
 
@@ -146,8 +165,11 @@ def listening_socket(settings: CentreSettings) -> socket.socket:
 async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator["Server"]:
     """Serve on a socket while the body runs; on the way out requests under way are finished."""
     committer = Committer(centre.store)
-    worker = Worker(_evaluator(centre), now_ns=centre.now_ns)
-    server = Server(_server_config(centre, web(centre, committer, wake=worker.wake)))
+    plan = load_plan(centre.settings.plan)
+    evaluator = Evaluator(store=centre.store, plan=plan, parts=centre.settings.parts)
+    worker = Worker(evaluator, now_ns=centre.now_ns)
+    app = web(centre, committer, plan=plan, wake=worker.wake)
+    server = Server(_server_config(centre.settings, app))
     async with asyncio.TaskGroup() as fed:
         background = [fed.create_task(committer.run()), fed.create_task(worker.run())]
         async with asyncio.TaskGroup() as tasks:
@@ -185,12 +207,8 @@ class Server(uvicorn.Server):
         """Leave signals alone."""
         yield
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Never called: no signal is captured."""
 
-
-def _server_config(centre: Centre, app: FastAPI) -> uvicorn.Config:
-    settings = centre.settings
+def _server_config(settings: CentreSettings, app: FastAPI) -> uvicorn.Config:
     tls = settings.tls
     client_ca = None if tls is None else tls.client_ca
     return uvicorn.Config(
@@ -203,14 +221,10 @@ def _server_config(centre: Centre, app: FastAPI) -> uvicorn.Config:
         limit_concurrency=settings.limits.connections,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
-        h11_max_incomplete_event_size=LARGEST_HEADER_BYTES,
+        http=BoundedProtocol,
+        ws="none",
         ssl_certfile=None if tls is None else tls.certificate,
         ssl_keyfile=None if tls is None else tls.key,
         ssl_ca_certs=None if client_ca is None else str(client_ca),
         ssl_cert_reqs=ssl.CERT_NONE if client_ca is None else ssl.CERT_REQUIRED,
     )
-
-
-def _evaluator(centre: Centre) -> Evaluator:
-    settings = centre.settings
-    return Evaluator(store=centre.store, plan=load_plan(settings.plan), parts=settings.parts)

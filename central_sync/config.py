@@ -142,10 +142,12 @@ def load_settings(
         OperatorError: with every problem found, exit code 78.
 
     """
-    keys = _read(file)
-    keys |= {key: environ[name] for name, key in ENVIRONMENT.items() if environ.get(name)}
-    keys |= {key: value for key, value in overrides.items() if value is not None}
-    where = str(file) if file else "settings"
+    given = {key: environ[name] for name, key in ENVIRONMENT.items() if environ.get(name)}
+    if "log_level" in given:
+        given["log_level"] = given["log_level"].lower()
+    flags = {key: value for key, value in overrides.items() if value is not None}
+    keys = _read(file) | given | flags
+    from_environment = set(given.keys() - flags.keys())
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
     converter.register_structure_hook(bool, _strict(bool, "true or false"))
     converter.register_structure_hook(int, _strict(int, "a whole number"))
@@ -155,16 +157,11 @@ def load_settings(
     try:
         settings = converter.structure(keys, CentreSettings)
     except cattrs.ClassValidationError as errors:
-        problems = cattrs.transform_error(errors, format_exception=_sentence)
-        raise OperatorError(
-            *(f"{where}: {_told(problem)}" for problem in problems),
-            exit_code=ExitCode.CONFIGURATION,
-        ) from errors
+        told = map(_told, cattrs.transform_error(errors, format_exception=_sentence))
+        raise _refusal(list(told), file, from_environment) from errors
     problems = _problems(settings)
     if problems:
-        raise OperatorError(
-            *(f"{where}: {problem}" for problem in problems), exit_code=ExitCode.CONFIGURATION
-        )
+        raise _refusal(problems, file, from_environment)
     return settings
 
 
@@ -231,7 +228,7 @@ def _path(value: object, file: Path | None) -> Path:
 
 def _sentence(fault: BaseException, _: type | None) -> str:
     if isinstance(fault, KeyError):
-        return f"{fault.args[0]} is missing"
+        return "missing"
     if isinstance(fault, cattrs.ForbiddenExtraKeysError):
         return "; ".join(_unknown(key, fault.cl) for key in sorted(fault.extra_fields))
     return str(fault)
@@ -241,6 +238,20 @@ def _unknown(key: str, kind: type) -> str:
     close = get_close_matches(key, [known.name for known in fields(kind)], n=1)
     hint = f". Did you mean {close[0]!r}?" if close else ""
     return f"{key}: unknown key{hint}"
+
+
+def _refusal(problems: list[str], file: Path | None, from_environment: set[str]) -> OperatorError:
+    places = (_placed(problem, file, from_environment) for problem in problems)
+    return OperatorError(*places, exit_code=ExitCode.CONFIGURATION)
+
+
+def _placed(problem: str, file: Path | None, from_environment: set[str]) -> str:
+    """Return a problem with where its key was given."""
+    key, _, sentence = problem.partition(": ")
+    if key in from_environment:
+        name = next(name for name, stands_for in ENVIRONMENT.items() if stands_for == key)
+        return f"environment: {name}: {sentence}"
+    return f"{file or 'settings'}: {problem}"
 
 
 def _told(problem: str) -> str:

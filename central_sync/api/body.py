@@ -53,11 +53,14 @@ class BodyReader:
                 async for chunk in request.stream():
                     received += len(chunk)
                     if received > size:
-                        raise too_large(size)
+                        raise too_large(size, ends_connection=True)
                     chunks.append(chunk)
         except TimeoutError as fault:
             raise ProblemError(
-                HTTPStatus.REQUEST_TIMEOUT, "slow", "the body did not arrive in time"
+                HTTPStatus.REQUEST_TIMEOUT,
+                "slow",
+                "the body did not arrive in time",
+                ends_connection=True,
             ) from fault
         except ClientDisconnect as fault:
             raise ProblemError(
@@ -66,10 +69,13 @@ class BodyReader:
         return b"".join(chunks)
 
 
-def too_large(limit: int) -> ProblemError:
+def too_large(limit: int, *, ends_connection: bool = False) -> ProblemError:
     """Return the problem of a body beyond a limit."""
     return ProblemError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"at most {limit} bytes are taken"
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "too_large",
+        f"at most {limit} bytes are taken",
+        ends_connection=ends_connection,
     )
 
 
@@ -81,5 +87,6 @@ def _announced(request: Request, limit: int) -> int:
     if not length.isdecimal():
         raise ProblemError(HTTPStatus.BAD_REQUEST, "length", "Content-Length is no number")
     if int(length) > limit:
-        raise too_large(limit)
+        # A sender that is a little wrong reads its answer; nobody reads a flood to its end.
+        raise too_large(limit, ends_connection=int(length) > 2 * limit)
     return int(length)

@@ -12,16 +12,34 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemError(Exception):
-    """A request that cannot be answered as asked; becomes a problem document."""
+    """A request that cannot be answered as asked; becomes a problem document.
+
+    `ends_connection`: what the sender still sends is not wanted.
+    """
 
     def __init__(
-        self, status: HTTPStatus, code: str, detail: str, *, retry_after_s: int | None = None
+        self,
+        status: HTTPStatus,
+        code: str,
+        detail: str,
+        *,
+        retry_after_s: int | None = None,
+        ends_connection: bool = False,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.retry_after_s = retry_after_s
+        self.ends_connection = ends_connection
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that go with it."""
+        headers = {"Connection": "close"} if self.ends_connection else {}
+        if self.retry_after_s is not None:
+            headers["Retry-After"] = str(self.retry_after_s)
+        return headers
 
 
 def problem(
@@ -51,10 +69,7 @@ def install(app: FastAPI) -> None:
 
 async def _of_ours(_: Request, fault: Exception) -> Response:
     assert isinstance(fault, ProblemError)  # noqa: S101 - the handler is registered for it alone
-    headers = None
-    if fault.retry_after_s is not None:
-        headers = {"Retry-After": str(fault.retry_after_s)}
-    return problem(fault.status, fault.code, fault.detail, headers=headers)
+    return problem(fault.status, fault.code, fault.detail, headers=fault.headers)
 
 
 async def _of_http(_: Request, fault: Exception) -> Response:

@@ -45,7 +45,9 @@ class Uploads:
         try:
             outcome = await self._outcome(request)
         except ProblemError as problem:
-            outcome = _refused(problem.status, problem.code, problem.detail, problem.retry_after_s)
+            told = answer(_refused(problem.status, problem.code, problem.detail))
+            told.headers.update(problem.headers)
+            return told
         except TooLargeError as fault:
             outcome = _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", str(fault))
         except RefusedError as refused:

@@ -38,6 +38,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(ExitCode.OK)
 
 
+def add_settings(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
+    """Add the arguments that every command has; `again` after an action, where both places do."""
+    default = argparse.SUPPRESS if again else None
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        default=default,
+        help="state folder (default: from the settings)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=default,
+        help="settings, TOML (default: DIR/centre.toml)",
+    )
+
+
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser; only the module of the command that is called is loaded."""
     parser = argparse.ArgumentParser(
@@ -46,12 +65,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, words_of_help in COMMANDS.items():
         command = commands.add_parser(name, help=words_of_help, description=words_of_help)
-        command.add_argument(
-            "--state", type=Path, metavar="DIR", help="state folder (default: from the settings)"
-        )
-        command.add_argument(
-            "--config", type=Path, metavar="FILE", help="settings, TOML (default: DIR/centre.toml)"
-        )
+        add_settings(command)
         if name in words:
             import_module(f"central_sync.cli.{name}").configure(command)
     return parser

@@ -9,7 +9,7 @@ from central_sync.app import opened
 from central_sync.calc.clock_hours import DAY_NS, HOUR_NS, parse_time, time_text
 from central_sync.cli.settings import settings_of
 from central_sync.config import ExitCode, OperatorError
-from central_sync.evaluate.plan_file import PLAN_FILE, load_plan
+from central_sync.evaluate.plan_file import load_plan
 from central_sync.explain import Explainer, Explanation
 from central_sync.model import HourlyRevision, StoredBatch
 from central_sync.programs.detail import IN_WORDS, parse_detail
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Print how a value follows from signed bytes; exit code 1 when it does not."""
     with opened(settings_of(arguments)) as centre:
-        plan = load_plan(centre.settings.state / PLAN_FILE)
+        plan = load_plan(centre.settings.plan)
         try:
             revision = chosen(
                 centre.store,

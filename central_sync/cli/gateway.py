@@ -7,6 +7,7 @@ from uuid import UUID
 
 from central_sync.api.fleet import rfc3339
 from central_sync.app import opened
+from central_sync.cli import add_settings
 from central_sync.cli.settings import settings_of
 from central_sync.config import ExitCode, OperatorError
 from central_sync.ingest.receipt_key import public_key_of, public_pem
@@ -28,6 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     revoke = actions.add_parser("revoke", help="accept nothing more from a gateway")
     revoke.add_argument("id", type=UUID, help="the gateway's UUID")
     revoke.add_argument("--reason", required=True, help="why; kept with the gateway")
+    for action in (add, listing, revoke):
+        add_settings(action, again=True)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:

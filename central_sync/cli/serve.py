@@ -6,6 +6,7 @@ import logging
 import sys
 
 import structlog
+import uvloop
 
 from central_sync.app import listening_socket, opened, serve
 from central_sync.cli.settings import settings_of
@@ -23,13 +24,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Serve until SIGTERM or SIGINT."""
     settings = settings_of(arguments)
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    _configure_logs(settings.log_level)
     listener = listening_socket(settings)
     with listener, opened(settings) as centre:
         centre.store.forget_refusals()
-        asyncio.run(serve(centre, listener, lambda address: print(address, flush=True)))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(centre, listener, lambda address: print(address, flush=True)))
     return ExitCode.OK
+
+
+def _configure_logs(level: str) -> None:
+    """Log to standard error: JSON for machines, key=value on a terminal."""
+    on_terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
+            if on_terminal
+            else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

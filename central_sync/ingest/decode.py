@@ -13,7 +13,7 @@ import numpy as np
 from central_sync.model.arrow import rows_of_arrow
 from central_sync.store.admission import Body, Contents, Damaged, Loss, Previous, Unfit
 from edge_agent.wire.batch import check_content, open_body
-from edge_agent.wire.events import CONTINUE, LOSS, Event, check_events, parse_event
+from edge_agent.wire.events import CONTINUE, LOSS, Event, check_events
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.header import Header
 from edge_agent.wire.headstone import open_headstone
@@ -35,12 +35,12 @@ def body_of(header: Header, body: bytes, flags: FrameFlag) -> Body:
             return _contents(None, check_events(lines, flags=header.flags))
         parts = open_body(header, body)
         rows = rows_of_arrow(parts.readings)
-        check_content(header, rows, parts.event_lines)
+        events = check_content(header, rows, parts.event_lines)
     except RefusedError as refused:
         if refused.code in _NOT_SIGNED:
             return Damaged(code=refused.code, detail=refused.detail)
         return Unfit(code=refused.code, detail=refused.detail)
-    return _contents(rows, [parse_event(line) for line in parts.event_lines])
+    return _contents(rows, events)
 
 
 def _contents(rows: RowArray | None, events: Sequence[Event]) -> Contents:

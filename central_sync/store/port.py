@@ -145,7 +145,7 @@ class Ledger(Protocol):
     ) -> bool:
         """Write a part and new revisions and clear the hour, if its generation is still `hour`'s.
 
-        A value equal to its current revision in all four hashes writes no new revision.
+        A value equal to its current revision in kernel and all hashes writes no new revision.
         Returns False, and writes nothing, when the hour changed meanwhile: it stays dirty.
         """
         ...

@@ -7,6 +7,7 @@ is open.
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 from uuid import UUID
 
 from central_sync.store.admission import (
@@ -28,6 +29,8 @@ from central_sync.store.embedded.record import missing_bundles
 from central_sync.store.embedded.sight import head, sight
 from central_sync.store.port import NowNs
 from edge_agent.wire.vocabulary import Hash, Verdict
+
+NOTHING: Final = Contents(at_min=None, at_max=None, quarters=(), previous=None, losses=())
 
 
 class Admissions:
@@ -141,70 +144,74 @@ class _Accepting:
     def _store(self, candidate: Candidate, decision: Keep) -> bytes:
         """Write one batch and what is found through it; return its receipt."""
         header = candidate.header
-        gateway = header.gateway_id.bytes
-        chain = header.chain_id.bytes
         receipt = self.sign(header, candidate.batch_hash, decision.verdict, self.now_ns)
-        contents = candidate.body
-        is_read = isinstance(contents, Contents) and decision.verdict is not Verdict.QUARANTINED
-        at_min = contents.at_min if isinstance(contents, Contents) and is_read else None
-        at_max = contents.at_max if isinstance(contents, Contents) and is_read else None
-        if decision.completes:
-            (batch_id,) = self.connection.execute(
-                "update batch set verdict = ?, body = ?, receipt = ?, received_ns = ?,"
-                " at_min = ?, at_max = ?"
-                " where gateway_id = ? and chain_id = ? and batch_no = ? returning id",
-                (
-                    decision.verdict,
-                    candidate.body_bytes,
-                    receipt,
-                    self.now_ns,
-                    at_min,
-                    at_max,
-                    gateway,
-                    chain,
-                    header.batch_no,
-                ),
-            ).fetchone()
-        else:
-            batch_id = self.connection.execute(
-                "insert into batch (gateway_id, chain_id, batch_no, batch_hash, verdict, header,"
-                " signature, receipt, received_ns, at_min, at_max, record_count, body)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    gateway,
-                    chain,
-                    header.batch_no,
-                    candidate.batch_hash,
-                    decision.verdict,
-                    candidate.header_bytes,
-                    candidate.signature,
-                    receipt,
-                    self.now_ns,
-                    at_min,
-                    at_max,
-                    header.record_count,
-                    candidate.body_bytes,
-                ),
-            ).lastrowid
-            self.connection.execute(
-                "insert into chain (gateway_id, chain_id, head_no, head_hash, head_wall_ns,"
-                " written_ns) values (?, ?, ?, ?, ?, ?) on conflict (gateway_id, chain_id)"
-                " do update set head_no = excluded.head_no, head_hash = excluded.head_hash,"
-                " head_wall_ns = excluded.head_wall_ns, written_ns = excluded.written_ns"
-                " where excluded.head_no > head_no",
-                (
-                    gateway,
-                    chain,
-                    header.batch_no,
-                    candidate.batch_hash,
-                    header.wall_ns,
-                    self.now_ns,
-                ),
-            )
-        if is_read and isinstance(contents, Contents):
+        # What a quarantined batch says of itself is not believed.
+        is_read = decision.verdict is not Verdict.QUARANTINED
+        contents = candidate.body if is_read and isinstance(candidate.body, Contents) else NOTHING
+        write = self._complete if decision.completes else self._insert
+        batch_id = write(candidate, decision.verdict, receipt, contents)
+        if is_read:
             self._index(candidate, contents, batch_id)
-        self._count(candidate, decision, at_max)
+        self._count(candidate, decision, contents.at_max)
         return receipt
+
+    def _insert(
+        self, candidate: Candidate, verdict: Verdict, receipt: bytes, contents: Contents
+    ) -> int | None:
+        """Write a batch that is new; return its row's id."""
+        header = candidate.header
+        where = (header.gateway_id.bytes, header.chain_id.bytes, header.batch_no)
+        batch_id = self.connection.execute(
+            "insert into batch (gateway_id, chain_id, batch_no, batch_hash, verdict, header,"
+            " signature, receipt, received_ns, at_min, at_max, record_count, body)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *where,
+                candidate.batch_hash,
+                verdict,
+                candidate.header_bytes,
+                candidate.signature,
+                receipt,
+                self.now_ns,
+                contents.at_min,
+                contents.at_max,
+                header.record_count,
+                candidate.body_bytes,
+            ),
+        ).lastrowid
+        became_head = self.connection.execute(
+            "insert into chain (gateway_id, chain_id, head_no, head_hash, head_wall_ns,"
+            " written_ns) values (?, ?, ?, ?, ?, ?) on conflict (gateway_id, chain_id)"
+            " do update set head_no = excluded.head_no, head_hash = excluded.head_hash,"
+            " head_wall_ns = excluded.head_wall_ns, written_ns = excluded.written_ns"
+            " where excluded.head_no > head_no returning head_no",
+            (*where, candidate.batch_hash, header.wall_ns, self.now_ns),
+        ).fetchone()
+        if became_head is not None:
+            self.tallies[header.gateway_id].last_header = candidate.header_bytes
+        return batch_id
+
+    def _complete(
+        self, candidate: Candidate, verdict: Verdict, receipt: bytes, contents: Contents
+    ) -> int:
+        """Put the readings of a stored headstone in its place; return its row's id."""
+        header = candidate.header
+        (batch_id,) = self.connection.execute(
+            "update batch set verdict = ?, body = ?, receipt = ?, received_ns = ?, at_min = ?,"
+            " at_max = ? where gateway_id = ? and chain_id = ? and batch_no = ? returning id",
+            (
+                verdict,
+                candidate.body_bytes,
+                receipt,
+                self.now_ns,
+                contents.at_min,
+                contents.at_max,
+                header.gateway_id.bytes,
+                header.chain_id.bytes,
+                header.batch_no,
+            ),
+        ).fetchone()
+        return int(batch_id)
 
     def _index(self, candidate: Candidate, contents: Contents, batch_id: int | None) -> None:
         """Make a batch findable by time, and its hours due."""
@@ -233,7 +240,6 @@ class _Accepting:
             tally.quarantined += 1
         if at_max is not None:
             tally.last_data_ns = max(at_max, tally.last_data_ns or at_max)
-        tally.last_header = candidate.header_bytes
 
     def _follow(self, candidate: Candidate, decision: Keep, *, has_holes: bool) -> bool:
         """Note alarms, holes and losses; return whether the gateway may have holes now."""

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from queue import LifoQueue
+from queue import SimpleQueue
 from threading import Lock
 from typing import Final
 
@@ -26,7 +26,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._writing = Lock()
         self._writer = _connect(path)
-        self._readers: LifoQueue[sqlite3.Connection] = LifoQueue()
+        self._readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         self._connections = [self._writer]
         for _ in range(READER_COUNT):
             reader = _connect(path)

@@ -1,0 +1,171 @@
+"""What a body turns out to be, and which check says so first."""
+
+from hashlib import sha256
+from typing import Final
+
+import pytest
+
+from central_sync.ingest.decode import body_of
+from central_sync.store.admission import Contents, Damaged, Loss, Previous, Unfit
+from edge_agent.wire.arrow import arrow_stream
+from edge_agent.wire.batch import record_root
+from edge_agent.wire.compression import compress
+from edge_agent.wire.events import Event
+from edge_agent.wire.frame import FrameFlag
+from edge_agent.wire.payload import join
+from edge_agent.wire.refusal import Code
+from edge_agent.wire.vocabulary import Hash
+from tests.central_sync.ingest.signed_chain import (
+    PLAIN,
+    TEN,
+    S,
+    SignedChain,
+    loss_of,
+    rows_at,
+    uuid_of,
+)
+
+QUARTER: Final = 900 * S
+NOTE = Event(type="note", at_ns=TEN, mono_ns=0, fields={"who": "me", "text": "cleaned"})
+
+
+@pytest.fixture
+def chain() -> SignedChain:
+    chain = SignedChain()
+    chain.batch()
+    return chain
+
+
+def test_contents_span_the_times_of_the_rows(chain: SignedChain) -> None:
+    batch = chain.batch(rows_at([TEN + 5, TEN - 1, TEN + QUARTER]))
+    body = body_of(batch.header, batch.body, PLAIN)
+    assert isinstance(body, Contents)
+    assert (body.at_min, body.at_max) == (TEN - 1, TEN + QUARTER)
+    first = TEN // QUARTER
+    assert body.quarters == (first - 1, first, first + 1)
+
+
+def test_times_before_1970_belong_to_their_own_quarter(chain: SignedChain) -> None:
+    batch = chain.batch(rows_at([-1]))
+    body = body_of(batch.header, batch.body, PLAIN)
+    assert isinstance(body, Contents)
+    assert body.quarters == (-1,)
+
+
+def test_a_batch_of_events_alone_spans_no_time(chain: SignedChain) -> None:
+    batch = chain.batch(rows_at([]), [NOTE])
+    assert body_of(batch.header, batch.body, PLAIN) == Contents(
+        at_min=None, at_max=None, quarters=(), previous=None, losses=()
+    )
+
+
+def test_losses_are_told(chain: SignedChain) -> None:
+    batch = chain.batch(rows_at([TEN]), [NOTE, loss_of(chain, 3, 5)])
+    body = body_of(batch.header, batch.body, PLAIN)
+    assert isinstance(body, Contents)
+    assert body.losses == (Loss(chain_id=uuid_of(2), first_batch=3, last_batch=5),)
+
+
+def test_a_genesis_tells_what_it_continues(chain: SignedChain) -> None:
+    last = chain.batch()
+    batch = SignedChain(previous=last).batch()
+    body = body_of(batch.header, batch.body, PLAIN)
+    assert isinstance(body, Contents)
+    assert body.previous == Previous(
+        chain_id=last.header.chain_id, batch_no=1, batch_hash=last.batch_hash
+    )
+
+
+def test_a_first_genesis_continues_nothing() -> None:
+    batch = SignedChain().batch()
+    body = body_of(batch.header, batch.body, PLAIN)
+    assert isinstance(body, Contents)
+    assert body.previous is None
+
+
+def test_a_headstone_tells_its_losses_but_no_times(chain: SignedChain) -> None:
+    rows = rows_at([TEN, TEN + 1])
+    loss = loss_of(chain, 0, 0)
+    batch = chain.batch(rows, [loss])
+    stone = chain.headstone(rows, [loss.line], batch)
+    body = body_of(stone.header, stone.body, FrameFlag.HEADSTONE)
+    assert body == Contents(
+        at_min=None,
+        at_max=None,
+        quarters=(),
+        previous=None,
+        losses=(Loss(chain_id=uuid_of(2), first_batch=0, last_batch=0),),
+    )
+
+
+def test_a_body_of_other_bytes_is_damaged(chain: SignedChain) -> None:
+    batch = chain.batch()
+    other = chain.batch(rows_at([TEN + 99]))
+    cases = {
+        b"": Code.ZSTD,
+        batch.body[:-1]: Code.ZSTD,
+        batch.body + b"\0": Code.ZSTD,
+        compress(bytes(batch.header.payload_len)): Code.PAYLOAD,
+        other.body: Code.PAYLOAD,
+    }
+    for body, code in cases.items():
+        found = body_of(batch.header, body, PLAIN)
+        assert isinstance(found, Damaged)
+        assert found.code is code
+
+
+def test_a_headstone_that_does_not_fold_is_damaged(chain: SignedChain) -> None:
+    batch = chain.batch()
+    found = body_of(batch.header, batch.body, FrameFlag.HEADSTONE)
+    assert isinstance(found, Damaged)
+    assert found.code is Code.HEADSTONE
+
+
+UNFIT = {
+    "parts that do not add up": (b"\1\0\0\0" * 3, Code.PARTS),
+    "neither rows nor events": (bytes(9), Code.PARTS),
+    "no Arrow stream": (join(b"readings", []), Code.ARROW),
+    "an event that is no JSON": (join(b"", [b"{"]), Code.EVENT),
+    "an event that is not canonical": (join(b"", [b'{"b":1,"a":1}']), Code.EVENT),
+    "other rows than the root covers": (join(arrow_stream(rows_at([TEN + 1])), []), Code.ROOT),
+    "more rows than were counted": (join(arrow_stream(rows_at([TEN, TEN])), []), Code.COUNT),
+}
+
+
+@pytest.mark.parametrize(("payload", "code"), UNFIT.values(), ids=UNFIT.keys())
+def test_signed_content_that_breaks_the_format_is_unfit(
+    chain: SignedChain, payload: bytes, code: Code
+) -> None:
+    batch = chain.with_payload(chain.batch(), payload)
+    assert batch.header.payload_sha256 == Hash(sha256(payload).digest())
+    found = body_of(batch.header, batch.body, PLAIN)
+    assert isinstance(found, Unfit)
+    assert found.code is code
+
+
+def test_events_that_break_their_rules_are_unfit(chain: SignedChain) -> None:
+    good = chain.batch(rows_at([]), [NOTE], moves=False)
+    for event in (
+        Event(type="continue", at_ns=1, mono_ns=1, fields={"reason": "enrol", "previous": None}),
+        Event(type="note", at_ns=1, mono_ns=1, fields={"who": "me"}),
+        loss_of(chain, 0, 0),
+    ):
+        root = record_root(rows_at([]), [event.line])
+        batch = chain.with_payload(good, join(b"", [event.line]), record_root=root)
+        found = body_of(batch.header, batch.body, PLAIN)
+        assert isinstance(found, Unfit)
+        assert found.code is Code.EVENT
+
+
+def test_rows_out_of_order_are_unfit(chain: SignedChain) -> None:
+    rows = rows_at([TEN, TEN + 1])
+    for name, values in {
+        "scan": [1, 1, 2, 2],
+        "channel": [2, 1, 1, 2],
+    }.items():
+        bad = rows.copy()
+        bad[name] = values
+        batch = chain.with_payload(chain.batch(moves=False), join(arrow_stream(bad), []))
+        found = body_of(batch.header, batch.body, PLAIN)
+        assert isinstance(found, Unfit)
+        assert found.code is Code.SCANS
