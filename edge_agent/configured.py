@@ -15,9 +15,9 @@ from edge_agent.overview import Overview
 from edge_agent.pipeline import Committer
 from edge_agent.polling import Pollers
 from edge_agent.quality.judge import Judge
-from edge_agent.wire.batch import Origin
 from edge_agent.uplink.client import Identity
 from edge_agent.uplink.state import Trust
+from edge_agent.wire.batch import Origin
 from edge_agent.wire.signing import SigningKey, VerifyingKey
 from edge_agent.wire.vocabulary import NO_HASH
 
@@ -46,7 +46,7 @@ class Configured:
             origin=Origin(
                 gateway_id=gateway.id,
                 config_hash=plan.config_hash,
-                # Zero marks a development build; a release carries a manifest (docs/wire-format.md 2).
+                # Zero marks a development build: there is no release manifest yet.
                 software_hash=NO_HASH,
                 key=key,
             ),
