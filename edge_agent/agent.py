@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 import structlog
 
@@ -46,7 +47,9 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
     limit_s = watchdog_s(os.environ, pid=os.getpid())
     boot = Boot(boot_id=boot_id(), software=version("emissionwatch-edge"))
-    active = Configured.of(plan, load_signing_key(settings.gateway.key_file))
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    key = load_signing_key(settings.gateway.key_file, credentials=Path(folder) if folder else None)
+    active = Configured.of(plan, key)
     uploader = active.uploader(load_receipt_keys(settings.centre.receipt_key_file))
     fraction = secrets.SystemRandom().random
     intake = Intake(active.judges, clock=clock, commit_interval_s=settings.buffer.commit_interval_s)

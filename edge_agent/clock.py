@@ -94,7 +94,8 @@ class SystemClock:
         Source: adjtimex(2): TIME_ERROR while unsynchronised, maxerror in microseconds.
         """
         timex = _Timex()
-        if _libc().adjtimex(ctypes.byref(timex)) == TIME_ERROR:
+        answer = _libc().adjtimex(ctypes.byref(timex))
+        if answer < 0 or answer == TIME_ERROR:  # below zero: we may not ask, as in a container
             is_plausible = self.now().utc_ns >= EARLIEST_PLAUSIBLE_NS
             return Trust(state=RTC if is_plausible else UNSET, error_ms=None)
         return Trust(state=NTP, error_ms=-(-timex.maxerror // 1000))

@@ -110,20 +110,27 @@ async def _exchange(connection: socket.socket, sources: Sources) -> None:
             await loop.sock_sendall(connection, _response(parser, _refusal(status)))
         return
     if isinstance(event, h11.Request):
-        await loop.sock_sendall(connection, _response(parser, _page(event, sources)))
+        answer = _page(event, sources)
+        has_body = event.method != b"HEAD"
+        await loop.sock_sendall(connection, _response(parser, answer, has_body=has_body))
 
 
 def _page(request: h11.Request, sources: Sources) -> Page:
     if request.method != b"GET":
         return _refusal(HTTPStatus.METHOD_NOT_ALLOWED)
-    return page(request.target.decode("ascii"), sources)
+    try:
+        return page(request.target.decode("ascii"), sources)
+    except Exception:
+        # A page that cannot be put together must not end the recording of readings.
+        log.exception("health_page.failed", target=request.target.decode("ascii"))
+        return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _refusal(status: HTTPStatus) -> Page:
     return Page(status=status, content_type=TEXT_TYPE, body=f"{status.phrase}\n".encode())
 
 
-def _response(parser: h11.Connection, answer: Page) -> bytes:
+def _response(parser: h11.Connection, answer: Page, *, has_body: bool = True) -> bytes:
     headers = [
         ("content-type", answer.content_type),
         ("content-length", str(len(answer.body))),
@@ -135,7 +142,8 @@ def _response(parser: h11.Connection, answer: Page) -> bytes:
     head = h11.Response(
         status_code=answer.status, headers=headers, reason=answer.status.phrase.encode()
     )
-    sent = (head, h11.Data(data=answer.body), h11.EndOfMessage())
+    body = answer.body if has_body else b""
+    sent = (head, h11.Data(data=body), h11.EndOfMessage())
     return b"".join(parser.send(event) or b"" for event in sent)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import TYPE_CHECKING, Final, Never
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -129,10 +129,10 @@ async def feed_watchdog(
         stalled = progress.stalled(now_ns=now_ns)
         if not stalled:
             notifier.alive()
-        if stalled != was_stalled:
-            log.error("watchdog.starved", tasks=list(stalled)) if stalled else log.info(
-                "watchdog.fed"
-            )
+        if stalled and stalled != was_stalled:
+            log.error("watchdog.starved", tasks=list(stalled))
+        elif was_stalled and not stalled:
+            log.info("watchdog.fed")
         was_stalled = stalled
         await clock.sleep_until(now_ns + round(limit_s / 2 * NS_PER_S))
 

@@ -16,16 +16,16 @@ import structlog
 
 from edge_agent.clock import NS_PER_S
 from edge_agent.uplink.answer import parse_answer
-from edge_agent.uplink.bundles import deliver_bundles
+from edge_agent.uplink.documents import Documents
 from edge_agent.uplink.exchange import Exchange, NoAnswerError, open_exchange
 from edge_agent.uplink.held import HeldT, Holding
 from edge_agent.uplink.own_copy import is_intact
 from edge_agent.uplink.policy import back_off_s, hold_s, retry_after_s
 from edge_agent.uplink.protocol import after, examined, interval_began
-from edge_agent.uplink.request import LIVE_FRAMES, need, next_request
+from edge_agent.uplink.request import LIVE_FRAMES, is_finished, need, next_request
 from edge_agent.uplink.state import LARGEST_FRAMES, Pause, State
 from edge_agent.uplink.tally import Tally, UplinkStatus
-from edge_agent.wire.frame import MEDIA_TYPE, encode_batch
+from edge_agent.wire.frame import MEDIA_TYPE, encode_batch, encode_receipt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -68,7 +68,7 @@ async def open_uplink(
         fraction: random numbers in [0, 1), for jitter.
 
     Raises:
-        OSError: the CA file cannot be read.
+        OperatorError: the CA file cannot be read, or holds no certificate.
 
     """
     async with open_exchange(settings) as exchange:
@@ -98,6 +98,7 @@ class Uplink(Generic[HeldT]):
         self._state = State()
         self._path = f"/v1/gateways/{identity.trust.gateway_id}/batches"
         self._tally = Tally()
+        self._documents = Documents(source, exchange)
         self._interval_ns = round(settings.upload_interval_s * NS_PER_S)
         self._due_ns = clock.now().mono_ns
         self._readings_left = 0
@@ -115,7 +116,7 @@ class Uplink(Generic[HeldT]):
         It takes no longer than `limit_s`, whatever the centre does, and does not wait out a
         back-off. Call it only when `upload` no longer runs.
         """
-        self._state = interval_began(self._state)
+        self._begin_interval()
         try:
             async with asyncio.timeout(limit_s):
                 while (pause := await self._step()) is Pause.NONE:
@@ -154,17 +155,21 @@ class Uplink(Generic[HeldT]):
 
     async def _drain(self) -> None:
         """Send until nothing is left, as the centre and the line allow."""
-        self._state = interval_began(self._state)
+        self._begin_interval()
         while (pause := await self._step()) is not None:
             await self._pause(pause)
             now_ns = self._clock.now().mono_ns
             if now_ns >= self._due_ns:
                 self._due_ns = now_ns + self._interval_ns
-                self._state = interval_began(self._state)
+                self._begin_interval()
         self._readings_left = self._source.backlog().readings
 
+    def _begin_interval(self) -> None:
+        self._state = interval_began(self._state)
+        self._documents.interval_began()
+
     async def _step(self) -> Pause | None:
-        """Send one request and carry out what its answer means; None when nothing is to send."""
+        """Send one request and carry out what its answer means; None when all is done."""
         holding, found = await self._holding()
         self._state, request = next_request(self._state, holding)
         if request is None:
@@ -186,7 +191,7 @@ class Uplink(Generic[HeldT]):
         self._tally.alarmed(outcome.state)
         await self._follow_up(outcome)
         self._retry_after = None if reply is None else reply.retry_after
-        return outcome.pause
+        return None if is_finished(holding, request, outcome) else outcome.pause
 
     async def _holding(self) -> tuple[Holding, dict[Hash, HeldT]]:
         """Return what the next request must see of the buffer, and the same by hash."""
@@ -220,6 +225,8 @@ class Uplink(Generic[HeldT]):
             encode_batch(replace(frame, flags=frame.flags | flag))
             for frame, flag in zip(frames, flags, strict=True)
         )
+        if request.proof is not None:
+            body += encode_receipt(request.proof.pack())
         try:
             return await self._exchange.send(
                 "POST", self._path, body, media_type=MEDIA_TYPE, is_plain=self._state.is_plain
@@ -235,31 +242,27 @@ class Uplink(Generic[HeldT]):
         )
 
     async def _follow_up(self, outcome: Outcome) -> None:
-        """Begin a new chain, and bring the bundles, as far as the answer asks for it."""
+        """Begin a new chain and bring the documents that an answer asks for."""
         head = self._source.head
         if outcome.forked is not None and head and head.header.chain_id == outcome.forked:
             await self._source.begin_chain("fork")
-        if outcome.wanted_bundles:
-            try:
-                await deliver_bundles(
-                    outcome.wanted_bundles,
-                    self._source,
-                    self._exchange,
-                    is_plain=self._state.is_plain,
-                )
-            except NoAnswerError as fault:
-                self._tally.unanswered(str(fault))
+        if not outcome.settle:
+            return
+        try:
+            await self._documents.deliver(outcome.wanted_bundles, is_plain=self._state.is_plain)
+        except NoAnswerError as fault:
+            self._tally.unanswered(str(fault))
 
     async def _pause(self, pause: Pause) -> None:
         """Wait as long as the last answer makes us, or its absence."""
         if pause is Pause.NONE:
             return
-        if pause is Pause.HOLD:
-            wait_s = hold_s(fraction=self._fraction())
-        else:
-            wait_s = back_off_s(self._state.failures, fraction=self._fraction())
         now = self._clock.now()
-        wait_s += retry_after_s(self._retry_after, utc_s=now.utc_ns / NS_PER_S)
+        asked_s = retry_after_s(self._retry_after, utc_s=now.utc_ns / NS_PER_S)
+        if pause is Pause.HOLD:
+            wait_s = max(asked_s, hold_s(fraction=self._fraction()))
+        else:
+            wait_s = asked_s + back_off_s(self._state.failures, fraction=self._fraction())
         wait_ns = round(wait_s * NS_PER_S)
         self._tally.next_try_ns = now.utc_ns + wait_ns
         await self._clock.sleep_until(now.mono_ns + wait_ns)

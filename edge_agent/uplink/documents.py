@@ -1,14 +1,16 @@
-"""Delivers configuration bundles and the profile files they name, as the centre asks for them.
+"""Brings configuration bundles and the profile files they name, as the centre asks for them.
 
-Nothing is remembered: a bundle that did not arrive is asked for again with the next answer.
+A bundle that did not arrive is asked for again with the next answer. Profile files are not: they
+follow their bundle, and once after each start those of the present configuration.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic
 
 import structlog
 
+from edge_agent.uplink.held import HeldT
 from edge_agent.wire.bundle import parse_bundle
 from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.vocabulary import Hash
@@ -16,8 +18,8 @@ from edge_agent.wire.vocabulary import Hash
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edge_agent.uplink.exchange import Exchange
-    from edge_agent.uplink.held import HeldT, Source
+    from edge_agent.uplink.exchange import Exchange, Reply
+    from edge_agent.uplink.held import Source
 
 BUNDLE_TYPE: Final = "application/json"
 PROFILE_TYPE: Final = "application/toml"
@@ -25,49 +27,86 @@ PROFILE_TYPE: Final = "application/toml"
 log = structlog.get_logger()
 
 
-async def deliver_bundles(
-    wanted: Iterable[Hash], source: Source[HeldT], exchange: Exchange, *, is_plain: bool
-) -> None:
-    """Send the wanted bundles as far as they are held, each before its profile files.
+class Documents(Generic[HeldT]):
+    """What was offered, and whose profile files are still owed."""
 
-    Raises:
-        NoAnswerError: the centre stopped answering; the rest is asked for again.
+    def __init__(self, source: Source[HeldT], exchange: Exchange) -> None:
+        self._source = source
+        self._exchange = exchange
+        self._offered: set[Hash] = set()
+        self._refused: set[Hash] = set()
+        self._owed: set[Hash] = set()
+        self._is_first = True
 
-    """
-    for config_hash in wanted:
-        body = await source.bundle(config_hash)
+    def interval_began(self) -> None:
+        """Offer again what the centre refused and still wants."""
+        self._offered.clear()
+
+    async def deliver(self, wanted: Iterable[Hash], *, is_plain: bool) -> None:
+        """Send the wanted bundles, each once per interval, and the profile files that are owed.
+
+        Raises:
+            NoAnswerError: the centre stopped answering; what is left is sent another time.
+
+        """
+        if self._is_first and self._source.head is not None:
+            self._owed.add(self._source.head.header.config_hash)
+            self._is_first = False
+        missing = set(wanted)
+        for config_hash in sorted(missing - self._offered):
+            self._offered.add(config_hash)
+            if await self._deliver_bundle(config_hash, is_plain=is_plain):
+                missing.discard(config_hash)
+                self._owed.add(config_hash)
+        for config_hash in sorted(self._owed - missing):
+            await self._deliver_profiles(config_hash, is_plain=is_plain)
+            self._owed.discard(config_hash)
+
+    async def _deliver_bundle(self, config_hash: Hash, *, is_plain: bool) -> bool:
+        body = await self._source.bundle(config_hash)
         if body is None:
-            log.error("bundle.missed", config_hash=config_hash.hex())
-            continue
-        reply = await exchange.send(
-            "PUT",
-            f"/v1/bundles/{config_hash.hex()}",
-            body,
-            media_type=BUNDLE_TYPE,
-            is_plain=is_plain,
+            self._tell_refused(config_hash, "this gateway does not hold it")
+            return False
+        path = f"/v1/bundles/{config_hash.hex()}"
+        reply = await self._exchange.send(
+            "PUT", path, body, media_type=BUNDLE_TYPE, is_plain=is_plain
         )
-        if reply.status >= 300:
-            log.warning("bundle.refused", config_hash=config_hash.hex(), status=reply.status)
-            continue
+        if not _is_taken(reply):
+            self._tell_refused(config_hash, f"the centre answered {reply.status}")
+            return False
         log.info("bundle.delivered", config_hash=config_hash.hex(), size_bytes=len(body))
-        await _deliver_profiles(body, source, exchange, is_plain=is_plain)
+        return True
+
+    async def _deliver_profiles(self, config_hash: Hash, *, is_plain: bool) -> None:
+        bundle = await self._source.bundle(config_hash)
+        for digest in () if bundle is None else _profile_hashes(bundle):
+            body = await self._source.profile(digest)
+            if body is None:
+                self._tell_refused(digest, "this gateway does not hold it")
+                continue
+            path = f"/v1/profiles/{digest.hex()}"
+            reply = await self._exchange.send(
+                "PUT", path, body, media_type=PROFILE_TYPE, is_plain=is_plain
+            )
+            if not _is_taken(reply):
+                self._tell_refused(digest, f"the centre answered {reply.status}")
+
+    def _tell_refused(self, digest: Hash, reason: str) -> None:
+        """Log once per document what the centre asks for in vain."""
+        if digest not in self._refused:
+            self._refused.add(digest)
+            log.error("document.refused", sha256=digest.hex(), reason=reason)
 
 
-async def _deliver_profiles(
-    bundle: bytes, source: Source[HeldT], exchange: Exchange, *, is_plain: bool
-) -> None:
+def _is_taken(reply: Reply) -> bool:
+    return 200 <= reply.status < 300
+
+
+def _profile_hashes(bundle: bytes) -> list[Hash]:
+    """Return the hashes of the profile files that a bundle names, each once."""
     try:
         profiles = parse_bundle(bundle).profiles
     except RefusedError as fault:
-        log.exception("bundle.damaged", reason=str(fault))
-        return
-    for name, digest in profiles.items():
-        body = await source.profile(Hash(bytes.fromhex(digest)))
-        if body is None:
-            log.warning("profile.missed", profile=name, profile_hash=digest)
-            continue
-        reply = await exchange.send(
-            "PUT", f"/v1/profiles/{digest}", body, media_type=PROFILE_TYPE, is_plain=is_plain
-        )
-        if reply.status >= 300:
-            log.warning("profile.refused", profile=name, status=reply.status)
+        log.warning("bundle.unreadable", reason=str(fault))
+        return []
+    return [Hash(bytes.fromhex(digest)) for digest in sorted(set(profiles.values()))]

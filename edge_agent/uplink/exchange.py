@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Final
 import httpx
 import zstandard
 
+from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.uplink.answer import LARGEST_ANSWER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from edge_agent.config.model import CentreSettings
 
@@ -96,7 +98,7 @@ class Exchange:
                     body=await _whole(response),
                     retry_after=response.headers.get("retry-after"),
                 )
-        except (httpx.HTTPError, TimeoutError) as fault:
+        except (httpx.HTTPError, OSError) as fault:
             raise NoAnswerError(f"{type(fault).__name__}: {fault}".rstrip(": ")) from fault
 
 
@@ -105,17 +107,11 @@ async def open_exchange(settings: CentreSettings) -> AsyncIterator[Exchange]:
     """Open the way to the centre; nothing is sent yet.
 
     Raises:
-        OSError: the CA file cannot be read, or holds no certificate (ssl.SSLError).
+        OperatorError: the CA file cannot be read, or holds no certificate.
 
     """
-    ca_file = settings.ca_file
     transport = httpx.AsyncHTTPTransport(
-        # Without a CA file there is plain http to this machine, and nobody to believe otherwise.
-        verify=(
-            ssl.create_default_context(cafile=ca_file)
-            if ca_file
-            else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        ),
+        verify=_trusting(settings.ca_file),
         limits=httpx.Limits(max_connections=1, keepalive_expiry=None),
         trust_env=False,
         socket_options=_KEEP_ALIVE,
@@ -129,6 +125,20 @@ async def open_exchange(settings: CentreSettings) -> AsyncIterator[Exchange]:
         headers={"accept": "application/json", "accept-encoding": "identity"},
     ) as client:
         yield Exchange(client, timeout_s=settings.timeout_s)
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """Return TLS that believes this CA; without one there is plain http, and nobody to believe."""
+    if ca_file is None:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as fault:
+        reason = fault.strerror if isinstance(fault, FileNotFoundError) else fault
+        raise OperatorError(
+            f"{ca_file}: {reason}. centre.ca_file must name a file of PEM certificates",
+            exit_code=ExitCode.CONFIGURATION,
+        ) from fault
 
 
 def _compressed(body: bytes) -> bytes | None:

@@ -22,7 +22,7 @@ def back_off_s(failures: int, *, fraction: float) -> float:
             come back in the same second.
 
     Returns:
-        A wait in [SHORTEST_S, LONGEST_S); its upper end doubles with every failure.
+        A wait in [SHORTEST_S, LONGEST_S]; its upper end doubles with every failure.
 
     """
     ceiling = min(LONGEST_S, SHORTEST_S * 2.0 ** min(max(failures, 1), _DOUBLINGS))

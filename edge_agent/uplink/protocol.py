@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.uplink.answer import Place
+from edge_agent.uplink.genuine import genuine_receipts
 from edge_agent.uplink.state import (
     LARGEST_BYTES,
     LASTING,
@@ -26,8 +27,6 @@ from edge_agent.uplink.state import (
     Rewind,
     State,
 )
-from edge_agent.wire.receipt import BatchPlace, Receipt, verify_receipt
-from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.vocabulary import Verdict
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from edge_agent.uplink.answer import Answer, Refusal
     from edge_agent.uplink.held import Held
     from edge_agent.uplink.state import Request, Trust
+    from edge_agent.wire.receipt import Receipt
     from edge_agent.wire.vocabulary import Hash
 
 
@@ -51,7 +51,7 @@ def after(state: State, request: Request, answer: Answer | None, trust: Trust) -
     """
     if answer is None:
         return _lost(state, request)
-    receipts, is_forged = _genuine(answer.receipts, request, trust)
+    receipts, is_forged = genuine_receipts(answer.receipts, request, trust)
     verdicts = {receipt.verdict for receipt in receipts}
     raised = {
         Alarm.RECEIPT_REFUSED: is_forged,
@@ -121,37 +121,6 @@ def _lost(state: State, request: Request) -> Outcome:
     )
 
 
-def _genuine(
-    received: Sequence[bytes], request: Request, trust: Trust
-) -> tuple[tuple[Receipt, ...], bool]:
-    """Return the receipts that count, each batch once, and whether any did not."""
-    places = {
-        part.held.batch_hash: BatchPlace(
-            gateway_id=trust.gateway_id,
-            chain_id=part.held.chain_id,
-            batch_no=part.held.batch_no,
-            batch_hash=part.held.batch_hash,
-        )
-        for part in request.parts
-    }
-    genuine: dict[bytes, Receipt] = {}
-    is_forged = False
-    for packed in received:
-        try:
-            receipt = Receipt.unpack(packed)
-            key = trust.receipt_keys[receipt.server_key_id]
-            verify_receipt(receipt, key, places[receipt.batch_hash])
-        except (RefusedError, KeyError):
-            is_forged = True
-            continue
-        # Readings that were sent are not settled by a receipt for a batch without readings.
-        if receipt.verdict is Verdict.HEADSTONE:
-            is_forged = True
-            continue
-        genuine[receipt.batch_hash] = receipt
-    return tuple(genuine.values()), is_forged
-
-
 def _settled(state: State, request: Request, receipts: Sequence[Receipt]) -> State:
     """Return the state once these batches are known to have arrived."""
     if request.purpose is Purpose.LIVE:
@@ -165,6 +134,7 @@ def _settled(state: State, request: Request, receipts: Sequence[Receipt]) -> Sta
         failures=0,
         is_held=False,
         holes=state.holes - arrived,
+        proof=_newest(state.proof, last),
         budget_bytes=min(LARGEST_BYTES, state.budget_bytes * 2),
     )
     match request.purpose:
@@ -178,6 +148,12 @@ def _settled(state: State, request: Request, receipts: Sequence[Receipt]) -> Sta
             return replace(state, resent=state.resent | arrived)
         case Purpose.BACKLOG | Purpose.PROBE:
             return state
+
+
+def _newest(known: Receipt | None, last: Receipt) -> Receipt:
+    if known is None or known.chain_id != last.chain_id or last.batch_no > known.batch_no:
+        return last
+    return known
 
 
 def _moved(rewind: Rewind | None, last: Receipt, arrived: set[Hash]) -> Rewind | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edge_agent.uplink.answer import Place, Wanted
     from edge_agent.uplink.held import Held, Holding
-    from edge_agent.uplink.state import Rewind, State
+    from edge_agent.uplink.state import Outcome, Rewind, State
 
 # A minute of one-second batches: what an upload interval brings goes as one live request.
 LIVE_FRAMES: Final = 64
@@ -63,12 +63,27 @@ def next_request(state: State, holding: Holding) -> tuple[State, Request | None]
     if state.rewind is not None:
         state, rewound = _rewound(state, state.rewind, holding)
         if rewound:
-            return state, _request(Purpose.REWOUND, rewound)
+            request = Request(purpose=Purpose.REWOUND, parts=tuple(rewound), proof=state.proof)
+            return state, request
         fitting = _fitting(state, _parts(state, holding.oldest))
     if fitting:
         return state, _request(Purpose.BACKLOG, fitting)
     again = _fitting(state, _parts(state, holding.again))
     return replace(state, again=()), _request(Purpose.AGAIN, again)
+
+
+def is_finished(holding: Holding, request: Request, outcome: Outcome) -> bool:
+    """Return whether an interval's work is done: all that waited when it was looked is settled.
+
+    What was committed meanwhile waits for the next interval.
+    """
+    state = outcome.state
+    return (
+        request.purpose is Purpose.BACKLOG
+        and len(outcome.settle) >= holding.count - len(state.withheld)
+        and not state.again
+        and state.rewind is None
+    )
 
 
 def _request(purpose: Purpose, parts: Sequence[Part]) -> Request | None:
@@ -121,7 +136,8 @@ def _rewound(state: State, rewind: Rewind, holding: Holding) -> tuple[State, lis
         first = holding.rewound[0] if holding.rewound else rewind.refused
         if first.chain_id != rewind.expected.chain_id or first.batch_no > rewind.expected.batch_no:
             state = replace(state, holes=state.holes | {first.batch_hash})
-    if not holding.rewound:
-        return replace(state, rewind=None), []
-    most = SEARCHING_FRAMES if rewind.steps and not rewind.has_moved else LARGEST_FRAMES
-    return state, _fitting(state, _parts(state, holding.rewound)[:most])
+    is_searching = rewind.steps > 0 and not rewind.has_moved
+    # One frame less than otherwise: the receipt is one as well.
+    most = SEARCHING_FRAMES if is_searching else LARGEST_FRAMES - 1
+    parts = _fitting(state, _parts(state, holding.rewound)[:most])
+    return (state if parts else replace(state, rewind=None)), parts

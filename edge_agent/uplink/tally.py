@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from edge_agent.uplink.state import LASTING, Alarm, Pause
+from edge_agent.uplink.state import Alarm, Pause
 
 if TYPE_CHECKING:
     from edge_agent.uplink.answer import Answer
@@ -88,8 +88,7 @@ class Tally:
     def alarmed(self, state: State) -> None:
         """Log the alarms that begin and those that end."""
         for alarm in sorted(state.alarms - self._alarms):
-            report = log.error if alarm in LASTING else log.warning
-            report("alarm.raised", alarm=alarm.value, error=self._last_error)
+            log.error("alarm.raised", alarm=alarm.value, reason=self._last_error)
         for alarm in sorted(self._alarms - state.alarms):
             log.info("alarm.ended", alarm=alarm.value)
         self._alarms = state.alarms
