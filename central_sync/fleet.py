@@ -119,7 +119,7 @@ def _of_record(state: GatewayState) -> list[Finding]:
     """Return what is missing in what it has delivered."""
     findings = []
     if state.hole_count:
-        words = f"{_count(state.hole_count, 'batch', 'batches')} not received yet"
+        words = f"{_count(state.hole_count, 'hole', 'holes')} in its chain: batches not received"
         findings.append(Finding(health=Health.WARNING, words=words))
     if state.missing_bundle_count:
         words = (

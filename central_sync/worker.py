@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from central_sync.calc.clock_hours import HOUR_NS, SECOND_NS, time_text
+from central_sync.calc.clock_hours import HOUR_NS, SECOND_NS, time_text, utc_hours
 from central_sync.evaluate.hour import Evaluator, complete_until_ns
 from central_sync.model import DirtyHour
+from central_sync.store.port import StoreUnavailableError
 from edge_agent.wire.refusal import RefusedError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Worker:
         self._now_ns = now_ns
         self._woken = asyncio.Event()
         self._not_before: dict[tuple[UUID, int], int] = {}
-        self._provisional: set[tuple[UUID, int]] = set()
+        self._final_from: dict[tuple[UUID, int], int] = {}
 
     def wake(self) -> None:
         """Say that something has become dirty."""
@@ -50,10 +51,16 @@ class Worker:
 
     async def run(self) -> None:
         """Compute until cancelled; a computation under way is finished in its thread."""
-        await asyncio.to_thread(self._find_provisional)
+        has_begun = False
         while True:
             self._woken.clear()
-            await self._round()
+            try:
+                if not has_begun:
+                    await asyncio.to_thread(self._find_provisional)
+                has_begun = True
+                await self._round()
+            except StoreUnavailableError as fault:
+                log.warning("hours.postponed", reason=str(fault))
             try:
                 async with asyncio.timeout(self._wait_ns() / SECOND_NS):
                     await self._woken.wait()
@@ -80,46 +87,44 @@ class Worker:
         try:
             done = self._evaluator.evaluate(hour, now_ns=self._now_ns())
         except (RefusedError, OSError) as fault:
-            self._provisional.discard(key)  # it stays dirty, which is enough to be tried again
+            self._final_from.pop(key, None)  # it stays dirty, which is enough to be tried again
             log.warning("hour.failed", **where, reason=str(fault))
             self._not_before[key] = self._now_ns() + RETRY_NS
             return
         self._not_before.pop(key, None)
-        self._provisional.discard(key)
-        if done.is_provisional:
-            self._provisional.add(key)
+        self._final_from.pop(key, None)
+        if done.final_from_ns is not None:
+            self._final_from[key] = done.final_from_ns
             self._not_before[key] = self._now_ns() + LIVE_INTERVAL_NS
         log.debug(
             "hour.computed",
             **where,
             rows=done.row_count,
             values=len(done.values),
-            provisional=done.is_provisional,
+            provisional=done.final_from_ns is not None,
             settled=done.is_settled,
         )
 
     def _mark_final(self) -> None:
         """Mark provisional hours dirty that are over and complete by now."""
         now_ns = self._now_ns()
-        over = {key for key in self._provisional if key[1] + HOUR_NS <= now_ns}
+        over = {key: end_ns for key, end_ns in self._final_from.items() if end_ns <= now_ns}
         store = self._evaluator.store
         complete = {gateway: complete_until_ns(store, gateway) for gateway, _ in over}
-        for gateway_id, hour_ns in over:
-            if hour_ns + HOUR_NS <= complete[gateway_id]:
+        for (gateway_id, hour_ns), end_ns in over.items():
+            if end_ns <= complete[gateway_id]:
                 store.mark_dirty(gateway_id, hour_ns, hour_ns + HOUR_NS)
                 self._not_before.pop((gateway_id, hour_ns), None)
 
     def _find_provisional(self) -> None:
         """Find the hours that were provisional when this process began."""
         now_ns = self._now_ns()
-        revisions = self._evaluator.store.hourly(
-            facility=None, channel=None, from_ns=now_ns - LOOK_BACK_NS, to_ns=now_ns + HOUR_NS
-        )
-        self._provisional = {
-            (one.value.gateway_id, one.value.hour_ns - one.value.hour_ns % HOUR_NS)
-            for one in revisions
-            if one.value.is_provisional
-        }
+        for hour_ns in utc_hours(now_ns - LOOK_BACK_NS, now_ns + HOUR_NS):
+            revisions = self._evaluator.store.hourly(
+                facility=None, channel=None, from_ns=hour_ns, to_ns=hour_ns + HOUR_NS
+            )
+            for value in (one.value for one in revisions if one.value.is_provisional):
+                self._final_from[value.gateway_id, hour_ns] = value.hour_ns + HOUR_NS
 
     def _wait_ns(self) -> int:
         """Return how long there is nothing to do unless woken: to the next due time or hour."""

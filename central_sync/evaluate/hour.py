@@ -25,10 +25,14 @@ from edge_agent.wire.vocabulary import Hash
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What became of a dirty hour: `is_settled` is False when it changed meanwhile."""
+    """What became of a dirty hour: `is_settled` is False when it changed meanwhile.
+
+    `final_from_ns`: when the gateway is complete until then, every value of this hour can be made
+    final; None when all are.
+    """
 
     is_settled: bool
-    is_provisional: bool
+    final_from_ns: int | None
     row_count: int
     values: tuple[HourlyValue, ...]
 
@@ -76,7 +80,9 @@ class Evaluator:
         )
         return Evaluation(
             is_settled=self._settle(hour, part, values),
-            is_provisional=any(value.is_provisional for value in values),
+            final_from_ns=max(
+                (value.hour_ns + HOUR_NS for value in values if value.is_provisional), default=None
+            ),
             row_count=0 if part is None else part.row_count,
             values=values,
         )

