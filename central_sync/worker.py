@@ -6,7 +6,8 @@ decided in `central_sync.evaluate`.
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -16,12 +17,11 @@ from central_sync.model import DirtyHour
 from central_sync.store.port import StoreUnavailableError
 from edge_agent.wire.refusal import RefusedError
 
-if TYPE_CHECKING:
-    from uuid import UUID
-
 LIVE_INTERVAL_NS: Final = 30 * SECOND_NS
-"""An hour that is still running is computed again no sooner than this: its cost grows with every
-batch, and nobody reports it."""
+LONGEST_LIVE_INTERVAL_NS: Final = 600 * SECOND_NS
+"""An hour that is still running is computed again after the first of these, and each time a fifth
+later, up to the second: its cost and its revisions grow with every time, and nobody reports it. So
+a whole hour takes 18 computations, and the page shows the first minutes soon."""
 
 RETRY_NS: Final = 300 * SECOND_NS
 """An hour that could not be computed (damaged record, disk full) is tried again after this."""
@@ -44,6 +44,7 @@ class Worker:
         self._woken = asyncio.Event()
         self._not_before: dict[tuple[UUID, int], int] = {}
         self._final_from: dict[tuple[UUID, int], int] = {}
+        self._live_counts: dict[tuple[UUID, int], int] = {}
 
     def wake(self) -> None:
         """Say that something has become dirty."""
@@ -95,7 +96,11 @@ class Worker:
         self._final_from.pop(key, None)
         if done.final_from_ns is not None:
             self._final_from[key] = done.final_from_ns
-            self._not_before[key] = self._now_ns() + LIVE_INTERVAL_NS
+            count = self._live_counts.get(key, 0)
+            self._live_counts[key] = count + 1
+            self._not_before[key] = self._now_ns() + live_interval_ns(count)
+        else:
+            self._live_counts.pop(key, None)
         log.debug(
             "hour.computed",
             **where,
@@ -132,3 +137,8 @@ class Worker:
         times = [now_ns + LONGEST_WAIT_NS, now_ns - now_ns % HOUR_NS + HOUR_NS]
         times += [at for at in self._not_before.values() if at > now_ns]
         return max(min(times) - now_ns, SECOND_NS)
+
+
+def live_interval_ns(count: int) -> int:
+    """Return how long a running hour rests that has been computed so often before."""
+    return min(LONGEST_LIVE_INTERVAL_NS, LIVE_INTERVAL_NS * 6**count // 5**count)

@@ -188,3 +188,11 @@ def test_it_sleeps_until_the_next_hour_or_the_next_due_time(centre: Centre) -> N
     assert made._wait_ns() == 7 * SECOND
     centre.clock.now_ns = TEN + HOUR - 1
     assert made._wait_ns() == SECOND_NS
+
+
+def test_a_running_hour_is_computed_ever_more_seldom_and_not_too_seldom() -> None:
+    rests = [worker.live_interval_ns(count) for count in range(40)]
+    assert rests[0] == worker.LIVE_INTERVAL_NS
+    assert rests == sorted(rests)
+    assert rests[-1] == worker.LONGEST_LIVE_INTERVAL_NS
+    assert sum(rests[:18]) >= HOUR > sum(rests[:17])
