@@ -6,8 +6,7 @@ decided in `central_sync.evaluate`.
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
-from uuid import UUID
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -17,10 +16,14 @@ from central_sync.model import DirtyHour
 from central_sync.store.port import StoreUnavailableError
 from edge_agent.wire.refusal import RefusedError
 
+if TYPE_CHECKING:
+    from uuid import UUID
+
 LIVE_INTERVAL_NS: Final = 30 * SECOND_NS
+LIVE_GROWTH: Final = 1.2
 LONGEST_LIVE_INTERVAL_NS: Final = 600 * SECOND_NS
-"""An hour that is still running is computed again after the first of these, and each time a fifth
-later, up to the second: its cost and its revisions grow with every time, and nobody reports it. So
+"""An hour that is still running is computed again after the first of these, each time later by the
+second, up to the third: its cost and its revisions grow with every time, and nobody reports it. So
 a whole hour takes 18 computations, and the page shows the first minutes soon."""
 
 RETRY_NS: Final = 300 * SECOND_NS
@@ -141,4 +144,4 @@ class Worker:
 
 def live_interval_ns(count: int) -> int:
     """Return how long a running hour rests that has been computed so often before."""
-    return min(LONGEST_LIVE_INTERVAL_NS, LIVE_INTERVAL_NS * 6**count // 5**count)
+    return min(LONGEST_LIVE_INTERVAL_NS, round(LIVE_INTERVAL_NS * LIVE_GROWTH**count))
