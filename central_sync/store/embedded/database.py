@@ -27,11 +27,10 @@ class Database:
         self._writing = Lock()
         self._writer = _connect(path)
         self._readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
-        self._connections = [self._writer]
+        self._is_closed = False
         for _ in range(READER_COUNT):
             reader = _connect(path)
             reader.execute("pragma query_only=on")
-            self._connections.append(reader)
             self._readers.put(reader)
 
     @contextmanager
@@ -39,10 +38,11 @@ class Database:
         """Yield the writer inside a transaction that commits at the end, or did nothing.
 
         Raises:
-            StoreUnavailableError: the file cannot be written: disk full, read-only, locked.
+            StoreUnavailableError: the file cannot be written: disk full, read-only, locked, closed.
 
         """
         with self._writing:
+            self._require_open()
             try:
                 self._writer.execute("begin immediate")
                 yield self._writer
@@ -55,19 +55,35 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """Yield a reader that sees one state of the file from its first query on."""
+        """Yield a reader that sees one state of the file from its first query on.
+
+        Raises:
+            StoreUnavailableError: it is closed.
+
+        """
         reader = self._readers.get()
         try:
+            self._require_open()
             reader.execute("begin")
             yield reader
         finally:
-            reader.execute("rollback")
+            if not self._is_closed:
+                reader.execute("rollback")
             self._readers.put(reader)
 
     def close(self) -> None:
-        """Close every connection."""
-        for connection in self._connections:
-            connection.close()
+        """Close every connection as soon as no thread uses it; SQLite would crash under one."""
+        with self._writing:
+            self._is_closed = True
+            self._writer.close()
+        readers = [self._readers.get() for _ in range(READER_COUNT)]
+        for reader in readers:
+            reader.close()
+            self._readers.put(reader)
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise StoreUnavailableError("the store is closed")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

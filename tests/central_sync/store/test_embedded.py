@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from central_sync.store.embedded import database as module
-from central_sync.store.embedded.database import Database
+from central_sync.store.embedded.database import READER_COUNT, Database
 from central_sync.store.embedded.holes import covers
 from central_sync.store.migrations.upgrade import upgrade
 from central_sync.store.port import StoreUnavailableError
@@ -27,9 +28,11 @@ def database(file: Path) -> Iterator[Database]:
 
 
 def test_every_connection_writes_ahead_and_waits_for_the_disk(database: Database) -> None:
-    for connection in database._connections:
-        assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
-        assert connection.execute("pragma synchronous").fetchone() == (2,)
+    with ExitStack() as stack:
+        readers = [stack.enter_context(database.read()) for _ in range(READER_COUNT)]
+        for connection in (stack.enter_context(database.write()), *readers):
+            assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+            assert connection.execute("pragma synchronous").fetchone() == (2,)
 
 
 def test_a_file_that_cannot_write_ahead_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
