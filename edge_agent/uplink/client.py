@@ -19,6 +19,7 @@ from edge_agent.uplink.answer import parse_answer
 from edge_agent.uplink.documents import Documents
 from edge_agent.uplink.exchange import Exchange, NoAnswerError, open_exchange
 from edge_agent.uplink.held import HeldT, Holding
+from edge_agent.uplink.joining import joined
 from edge_agent.uplink.own_copy import is_intact
 from edge_agent.uplink.policy import back_off_s, hold_s, retry_after_s
 from edge_agent.uplink.protocol import after, examined, interval_began
@@ -221,6 +222,8 @@ class Uplink(Generic[HeldT]):
         flags = [part.flags for part in request.parts]
         if len(frames) != len(flags):
             return None
+        if not self._state.is_plain:
+            frames = await asyncio.to_thread(joined, frames)
         body = b"".join(
             encode_batch(replace(frame, flags=frame.flags | flag))
             for frame, flag in zip(frames, flags, strict=True)

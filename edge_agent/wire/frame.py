@@ -38,7 +38,7 @@ _KNOWN: Final = frozenset((0, 1, 2, 4, 5, 8, 9))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchFrame:
-    """One batch as stored or sent: body is a zstd frame, of a headstone section 9."""
+    """One batch as stored or sent; body is a zstd frame or what is left of a headstone."""
 
     flags: FrameFlag
     header_bytes: bytes
@@ -107,8 +107,8 @@ def _frame(content: bytes) -> Frame:
             raise RefusedError(Code.FRAME, f"a receipt of {len(rest)} bytes, not {RECEIPT_SIZE}")
         return ReceiptFrame(receipt_bytes=rest)
     signature_end = HEADER_SIZE + SIGNATURE_SIZE
-    if len(rest) <= signature_end:
-        raise RefusedError(Code.FRAME, f"a batch of {len(rest)} bytes has no body")
+    if len(rest) < signature_end:
+        raise RefusedError(Code.FRAME, f"a batch of {len(rest)} bytes, at least {signature_end}")
     return BatchFrame(
         flags=FrameFlag(flags),
         header_bytes=rest[:HEADER_SIZE],

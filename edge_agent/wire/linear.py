@@ -16,13 +16,17 @@ from edge_agent.wire.vocabulary import BoolArray, Int64Array
 from edge_agent.wire.words import NumberArray
 
 LARGEST: Final = 2**53
-"""The largest size of a value (docs/calculations.md section 3)."""
+"""The largest size of a value: up to here a binary64 holds every whole number as well."""
 
 Values: TypeAlias = tuple[Int64Array, BoolArray]
 """The integers, 0 where there is none; True where there is one."""
 
 _INT64_MAX: Final = 2**63 - 1
 _BEYOND: Final = LARGEST + 1
+
+# Slope and shift are off by half a unit in the last place (2^-53, relative), product and sum too:
+# the estimate is off by less than 4 x 2^-53 x (|estimate| + |shift|). Twice that is a safe bound.
+_ERROR: Final = 2.0**-50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +117,6 @@ class FloatLine:
         values, is_small = _within_largest(values)
         return values, is_small & is_finite
 
-
-# Slope and shift are off by half a unit in the last place (2^-53, relative), product and sum too:
-# the estimate is off by less than 4 x 2^-53 x (|estimate| + |shift|). Twice that is a safe bound.
-_ERROR: Final = 2.0**-50
 
 _NOTHING: Final = Coefficients(slope=0, shift=0, divisor=1)
 

@@ -21,7 +21,7 @@ import httpx
 
 from edge_agent.wire.batch import Origin, Position, seal
 from edge_agent.wire.events import Event
-from edge_agent.wire.frame import MEDIA_TYPE
+from edge_agent.wire.frame import MEDIA_TYPE, encode_batch
 from edge_agent.wire.readings import rows_of
 from edge_agent.wire.signing import SigningKey
 from edge_agent.wire.vocabulary import BatchFlag, Hash
@@ -93,7 +93,7 @@ def _sender() -> Sender:
     position = Position.after(genesis.header, genesis.batch_hash)
     words = raw_words("12-bit registers", REQUESTS * BATCHES_A_REQUEST * BATCH_S)
     chain = [genesis, *batches(words, BATCH_S, origin=origin, position=position)]
-    frames = [frame_of(batch) for batch in chain]
+    frames = [encode_batch(frame_of(batch)) for batch in chain]
     return Sender(
         gateway_id=origin.gateway_id,
         key=key,
