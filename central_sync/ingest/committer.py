@@ -6,15 +6,23 @@ outcome only after the commit returned.
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 from central_sync.store.admission import Outcome, Submission
-from central_sync.store.port import Store
 
 # Larger groups gain nothing measurable and make the first in it wait.
 GROUP_AT_MOST: Final = 64
 WAITING_AT_MOST: Final = 1024
+
+
+class Accepting(Protocol):
+    """The one verb of the store that is needed here."""
+
+    def accept(self, group: Sequence[Submission]) -> list[Outcome]:
+        """Admit submissions in one transaction; return their outcomes in the same order."""
+        ...
 
 
 class OverloadedError(Exception):
@@ -30,7 +38,7 @@ class _Waiting:
 class Committer:
     """Hands submissions to the store, several at a time; `run` must be running in a task."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Accepting) -> None:
         self._store = store
         self._waiting: deque[_Waiting] = deque()
         self._wake = asyncio.Event()

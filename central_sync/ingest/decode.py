@@ -13,6 +13,7 @@ import numpy as np
 from central_sync.model.arrow import rows_of_arrow
 from central_sync.store.admission import Body, Contents, Damaged, Loss, Previous, Unfit
 from edge_agent.wire.batch import check_content, open_body
+from edge_agent.wire.compression import compress, decompress
 from edge_agent.wire.events import CONTINUE, LOSS, Event, check_events
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.header import Header
@@ -41,6 +42,17 @@ def body_of(header: Header, body: bytes, flags: FrameFlag) -> Body:
             return Damaged(code=refused.code, detail=refused.detail)
         return Unfit(code=refused.code, detail=refused.detail)
     return _contents(rows, events)
+
+
+def kept_body(header: Header, body: bytes) -> bytes:
+    """Return a good body as it is kept: a payload that came uncompressed is compressed.
+
+    A gateway stores payloads plainly in the frames of a request that it compresses as a whole; the
+    compressed bytes are not signed (docs/wire-format.md section 3).
+    """
+    if len(body) <= header.payload_len:
+        return body
+    return compress(decompress(body, header.payload_len))
 
 
 def _contents(rows: RowArray | None, events: Sequence[Event]) -> Contents:

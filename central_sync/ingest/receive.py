@@ -13,10 +13,11 @@ from uuid import UUID
 import zstandard
 
 from central_sync.ingest.admit import must_read
-from central_sync.ingest.decode import body_of
+from central_sync.ingest.decode import body_of, kept_body
 from central_sync.store.admission import (
     Body,
     Candidate,
+    Contents,
     Known,
     Previous,
     Refusal,
@@ -26,7 +27,14 @@ from central_sync.store.admission import (
 )
 from central_sync.store.port import Store
 from edge_agent.wire.compression import MAX_WINDOW
-from edge_agent.wire.frame import MAX_FRAMES, MAX_REQUEST, BatchFrame, encode_batch, frames
+from edge_agent.wire.frame import (
+    MAX_FRAMES,
+    MAX_REQUEST,
+    BatchFrame,
+    FrameFlag,
+    encode_batch,
+    frames,
+)
 from edge_agent.wire.header import Header, batch_hash
 from edge_agent.wire.receipt import Receipt
 from edge_agent.wire.refusal import Code, RefusedError
@@ -169,9 +177,12 @@ def _read(gateway_id: UUID, candidates: Sequence[Candidate], store: Store) -> tu
     for candidate, seen in zip(candidates, sights, strict=True):
         around = _with_sibling(seen, candidate, read[-1] if read else None)
         body: Body = Unread()
+        kept = candidate.body_bytes
         if must_read(candidate, around):
-            body = body_of(candidate.header, candidate.body_bytes, candidate.flags)
-        read.append(replace(candidate, body=body))
+            body = body_of(candidate.header, kept, candidate.flags)
+        if isinstance(body, Contents) and FrameFlag.HEADSTONE not in candidate.flags:
+            kept = kept_body(candidate.header, kept)
+        read.append(replace(candidate, body=body, body_bytes=kept))
     return tuple(read)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from typing import Unpack
 from uuid import UUID
 
 import numpy as np
@@ -19,6 +20,7 @@ from edge_agent.wire.payload import join
 from edge_agent.wire.readings import ROW, RowArray
 from edge_agent.wire.signing import BATCH_CONTEXT, SigningKey
 from edge_agent.wire.vocabulary import NO_HASH, BatchFlag, ClockState, Hash, Reason
+from tests.header_fields import HeaderFields
 
 S = 1_000_000_000
 # 2026-11-20T10:00:00Z, the full hour.
@@ -159,9 +161,9 @@ class SignedChain:
         """Return the next batches."""
         return [self.batch() for _ in range(count)]
 
-    def forged(self, batch: SignedBatch, **fields: object) -> SignedBatch:
+    def forged(self, batch: SignedBatch, **fields: Unpack[HeaderFields]) -> SignedBatch:
         """Return a batch with other header fields under a good signature."""
-        header = replace(batch.header, **fields)  # type: ignore[arg-type] # the caller's business
+        header = replace(batch.header, **fields)
         return self.signed(header.pack(), batch.body)
 
     def signed(self, header_bytes: bytes, body: bytes) -> SignedBatch:
@@ -173,10 +175,17 @@ class SignedChain:
             body=body,
         )
 
-    def with_payload(self, batch: SignedBatch, payload: bytes, **fields: object) -> SignedBatch:
+    def with_payload(
+        self, batch: SignedBatch, payload: bytes, *, record_root: Hash | None = None
+    ) -> SignedBatch:
         """Return a batch whose header vouches for this payload, whatever is in it."""
         digest = Hash(sha256(payload).digest())
-        made = self.forged(batch, payload_len=len(payload), payload_sha256=digest, **fields)
+        made = self.forged(
+            batch,
+            payload_len=len(payload),
+            payload_sha256=digest,
+            record_root=record_root or batch.header.record_root,
+        )
         return replace(made, body=compress(payload))
 
     def unfit(self, *, moves: bool = True) -> SignedBatch:

@@ -57,7 +57,7 @@ async def commit_all(committer: Committer, count: int, store: SlowStore) -> list
 
 @pytest.mark.asyncio
 async def test_what_arrives_during_a_write_goes_together_into_the_next(store: SlowStore) -> None:
-    outcomes = await commit_all(Committer(store), 5, store)  # type: ignore[arg-type] # one verb
+    outcomes = await commit_all(Committer(store), 5, store)
     assert [len(group) for group in store.groups] == [1, 4]
     assert [one.receipts[0] for one in outcomes] == [uuid_of(n).bytes for n in range(5)]
 
@@ -67,7 +67,7 @@ async def test_a_group_has_a_largest_size(
     store: SlowStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GROUP_AT_MOST", 3)
-    await commit_all(Committer(store), 8, store)  # type: ignore[arg-type] # one verb
+    await commit_all(Committer(store), 8, store)
     assert [len(group) for group in store.groups] == [1, 3, 3, 1]
 
 
@@ -76,7 +76,7 @@ async def test_beyond_its_limit_it_refuses_to_wait(
     store: SlowStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "WAITING_AT_MOST", 2)
-    committer = Committer(store)  # type: ignore[arg-type] # one verb
+    committer = Committer(store)
     async with asyncio.TaskGroup() as tasks:
         waiting = [tasks.create_task(committer.commit(submission(n))) for n in range(2)]
         await asyncio.sleep(0)
@@ -94,7 +94,7 @@ async def test_a_store_that_fails_fails_every_caller_of_the_group_and_the_next_g
 ) -> None:
     store.fault = StoreUnavailableError("disk full")
     store.go.set()
-    committer = Committer(store)  # type: ignore[arg-type] # one verb
+    committer = Committer(store)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(committer.run())
         for number in range(2):
@@ -107,7 +107,7 @@ async def test_a_store_that_fails_fails_every_caller_of_the_group_and_the_next_g
 
 @pytest.mark.asyncio
 async def test_a_caller_that_went_away_does_not_disturb_the_others(store: SlowStore) -> None:
-    committer = Committer(store)  # type: ignore[arg-type] # one verb
+    committer = Committer(store)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(committer.run())
         gone = tasks.create_task(committer.commit(submission(0)))

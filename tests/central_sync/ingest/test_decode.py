@@ -5,11 +5,11 @@ from typing import Final
 
 import pytest
 
-from central_sync.ingest.decode import body_of
+from central_sync.ingest.decode import body_of, kept_body
 from central_sync.store.admission import Contents, Damaged, Loss, Previous, Unfit
 from edge_agent.wire.arrow import arrow_stream
 from edge_agent.wire.batch import record_root
-from edge_agent.wire.compression import compress
+from edge_agent.wire.compression import compress, decompress, stored
 from edge_agent.wire.events import Event
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.payload import join
@@ -169,3 +169,16 @@ def test_rows_out_of_order_are_unfit(chain: SignedChain) -> None:
         found = body_of(batch.header, batch.body, PLAIN)
         assert isinstance(found, Unfit)
         assert found.code is Code.SCANS
+
+
+def test_a_payload_that_came_uncompressed_is_kept_compressed(chain: SignedChain) -> None:
+    batch = chain.batch(rows_at([TEN + second * S for second in range(60)]))
+    plain = stored(decompress(batch.body, batch.header.payload_len))
+    kept = kept_body(batch.header, plain)
+    assert len(kept) < len(plain) / 4
+    assert body_of(batch.header, kept, PLAIN) == body_of(batch.header, batch.body, PLAIN)
+
+
+def test_a_compressed_payload_is_kept_as_it_came(chain: SignedChain) -> None:
+    batch = chain.batch(rows_at([TEN]))
+    assert kept_body(batch.header, batch.body) is batch.body

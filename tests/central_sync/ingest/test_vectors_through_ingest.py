@@ -55,7 +55,9 @@ def batch_in(frame: bytes) -> BatchFrame | None:
     return None if isinstance(found, ReceiptFrame) else found
 
 
-GATEWAY: Final = UUID(bytes=batch_in(good("genesis")).header_bytes[16:32])  # type: ignore[union-attr] # it is a batch
+GENESIS: Final = batch_in(good("genesis"))
+assert GENESIS is not None
+GATEWAY: Final = UUID(bytes=GENESIS.header_bytes[16:32])
 
 
 class Gateway:
@@ -75,7 +77,7 @@ class Gateway:
 
     def take(self, *sent: bytes) -> Outcome:
         """Send frames."""
-        return self.stored.take(self, *sent)  # type: ignore[arg-type] # it has a gateway_id
+        return self.stored.take(self, *sent)
 
 
 @pytest.fixture
