@@ -29,7 +29,8 @@ class Beginning:
 
     Attributes:
         reason: of the `continue` event (docs/wire-format.md section 10).
-        previous: the last batch this buffer had made durable; None when there is none.
+        previous: the newest batch of files that were set aside; None when there is none. Where
+            the buffer has a head, that comes before it.
 
     """
 
@@ -44,6 +45,13 @@ class Place:
 
     head: Head | None
     beginning: Beginning | None
+
+    @property
+    def last(self) -> Head | None:
+        """The newest batch that was made durable, here or in files that were set aside."""
+        if self.head is None and self.beginning is not None:
+            return self.beginning.previous
+        return self.head
 
     @property
     def position(self) -> Position:
@@ -104,9 +112,8 @@ def opening_events(
 
     """
     at = {"at_ns": stamp.wall_ns, "mono_ns": stamp.mono_ns}
-    last = place.head
+    last = place.last
     if place.beginning is not None:
-        last = place.beginning.previous
         yield Event(
             type="continue",
             fields={"reason": place.beginning.reason, "previous": _named(last)},

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 import aiosqlite
 
+from edge_agent.buffer import schema
 from edge_agent.buffer.faults import BufferFullError
-from edge_agent.buffer.schema import PAGE_BYTES, PRAGMAS, TABLES
 
 SqlValue: TypeAlias = bytes | int | str | None
 Row: TypeAlias = tuple[SqlValue, ...]
@@ -35,14 +35,16 @@ class Database:
         self._path = path
         self._connection: aiosqlite.Connection | None = None
         self._is_sound = False
+        self._has_tables = False
 
     async def create(self) -> None:
         """Connect, and make the file and its tables where there are none."""
         await self._connect("rwc")
         if not await self.rows("SELECT 1 FROM sqlite_schema LIMIT 1"):
             async with self.transaction():
-                for statement in TABLES:
+                for statement in schema.TABLES:
                     await self.rows(statement)
+        self._has_tables = True
 
     async def rows(self, sql: str, values: Sequence[SqlValue] = ()) -> list[Row]:
         """Run one statement to its end and return its rows."""
@@ -76,6 +78,9 @@ class Database:
         if self._is_sound:
             return False
         await self.close()
+        if not self._has_tables:
+            await self.create()
+            return True
         await self._connect("rw")
         busy, *_ = (await self.rows("PRAGMA wal_checkpoint(TRUNCATE)"))[0]
         if busy:
@@ -90,12 +95,17 @@ class Database:
             with suppress(sqlite3.Error):
                 await connection.close()
 
+    async def forget(self) -> None:
+        """Close the connection to files that are given up; the next use makes new ones."""
+        await self.close()
+        self._has_tables = False
+
     async def _connect(self, mode: str) -> None:
         self._connection = await aiosqlite.connect(
             f"{self._path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None
         )
-        await self.rows(f"PRAGMA page_size = {PAGE_BYTES}")
-        for name, value, expected in PRAGMAS:
+        await self.rows(f"PRAGMA page_size = {schema.PAGE_BYTES}")
+        for name, value, expected in schema.PRAGMAS:
             await self.rows(f"PRAGMA {name} = {value}")
             taken = (await self.rows(f"PRAGMA {name}"))[0][0]
             if taken != expected:

@@ -5,13 +5,24 @@ with the next commit, because a lost receipt is only asked for again.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
+from edge_agent.buffer.content import Intact, Tally
 from edge_agent.buffer.records import Backlog, Head, Held, Key
 from edge_agent.buffer.retention import FREEING, Run, Span, is_receipted, waiting, with_receipts
 from edge_agent.buffer.table import Placed
-from edge_agent.buffer.verifying import Intact
 from edge_agent.wire.receipt import Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The books after receipts; `waiting` are the positions still without one, oldest first."""
+
+    runs: tuple[Run, ...]
+    tally: Tally
+    fresh_count: int
+    waiting: tuple[Span, ...]
 
 
 class Ledger:
@@ -80,29 +91,35 @@ class Ledger:
         self._oldest = self._oldest or held
         self._newest = held
 
-    def settled(self, placed: Sequence[Placed], receipts: Sequence[Receipt]) -> int:
-        """Note receipts for batches held; return for how many this was the first.
+    def settlement(self, placed: Sequence[Placed], receipts: Sequence[Receipt]) -> "Settlement":
+        """Return what receipts mean for batches held; nothing is noted yet.
 
-        A receipt for other bytes than those held here, or one that does not free them, changes
+        A receipt for other bytes than those held here, or one that does not free them, means
         nothing.
         """
         by_hash = {receipt.batch_hash: receipt for receipt in receipts}
         fresh: list[tuple[int, bytes]] = []
+        tally = self._tally
         for position, held in placed:
             receipt = by_hash.get(held.batch_hash)
             if receipt is None or is_receipted(self.runs, position):
                 continue
-            if receipt.verdict in FREEING and (receipt.chain_id, receipt.batch_no) == (
-                held.chain_id,
-                held.batch_no,
-            ):
+            if receipt.verdict in FREEING and receipt.batch_no == held.batch_no:
                 fresh.append((position, receipt.pack()))
-                self._tally = self._tally.plus(held, sign=-1)
-        self.runs = with_receipts(self.runs, fresh, self._chains.values())
-        return len(fresh)
+                tally = tally.plus(held, sign=-1)
+        runs = with_receipts(self.runs, fresh, self._chains.values())
+        return Settlement(
+            runs=runs,
+            tally=tally,
+            fresh_count=len(fresh),
+            waiting=tuple(waiting(runs, self.head_place[0])),
+        )
 
-    def ends(self, oldest: Held | None, newest: Held | None) -> None:
-        """Note the oldest and the newest batch that wait, after receipts."""
+    def settled(
+        self, settlement: "Settlement", *, oldest: Held | None, newest: Held | None
+    ) -> None:
+        """Note receipts, and which batches now are the oldest and the newest that wait."""
+        self.runs, self._tally = settlement.runs, settlement.tally
         self._oldest, self._newest = oldest, newest
 
     def _end_of(self, start: int) -> int:

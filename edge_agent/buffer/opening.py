@@ -5,8 +5,10 @@ one that still verifies.
 """
 
 import asyncio
+import errno
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +18,11 @@ from typing import Final
 from uuid import uuid4
 
 from edge_agent.buffer.committing import Beginning
+from edge_agent.buffer.content import Damaged, Intact
 from edge_agent.buffer.faults import BufferUnavailableError
+from edge_agent.buffer.reading import last_verified
 from edge_agent.buffer.records import Head
-from edge_agent.buffer.verifying import Damaged, Intact, inspect_file, last_verified
+from edge_agent.buffer.verifying import inspect_file
 from edge_agent.wire.batch import Origin
 
 QUARANTINE: Final = "quarantine"
@@ -64,41 +68,59 @@ def sole_owner(path: Path) -> Iterator[None]:
 
 
 async def examine(path: Path, *, origin: Origin, utc_ns: int) -> Found:
-    """Verify the buffer's files, move them aside if they are damaged, and say how to go on."""
-    return await asyncio.to_thread(_examine, path, origin, utc_ns)
+    """Verify the buffer's files, move them aside if they are damaged, and say how to go on.
+
+    Raises:
+        BufferUnavailableError: the files cannot be read, written or moved.
+
+    """
+    try:
+        return await asyncio.to_thread(_examine, path, origin, utc_ns)
+    except (OSError, sqlite3.Error) as error:
+        raise BufferUnavailableError(f"{path}: {error}; see that the agent may write it") from error
 
 
 def _examine(path: Path, origin: Origin, utc_ns: int) -> Found:
-    key, gateway_id = origin.key.verifying_key, origin.gateway_id
-    empty = Intact(chains={})
-    if not path.exists():
-        leftovers = set_aside(path, utc_ns=utc_ns, boot_count=0)
-        return Found(
-            intact=empty,
-            beginning=_after_quarantine(path, origin),
-            damage=None,
-            quarantine=leftovers,
-        )
-    content = inspect_file(path, gateway_id=gateway_id, key=key)
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "its folder cannot be written")
+    content = _content(path, origin)
     if isinstance(content, Damaged):
         boot_count = 0 if content.last is None else content.last.header.boot_count
-        folder = set_aside(path, utc_ns=utc_ns, boot_count=boot_count)
         return Found(
-            intact=empty,
-            beginning=beginning("quarantine", content.last),
+            intact=Intact(chains={}),
+            beginning=beginning("quarantine", content.last or _last_set_aside(path, origin)),
             damage=content,
-            quarantine=folder,
+            quarantine=set_aside(path, utc_ns=utc_ns, boot_count=boot_count),
         )
+    return Found(
+        intact=content, beginning=_beginning(path, origin, content), damage=None, quarantine=None
+    )
+
+
+def _content(path: Path, origin: Origin) -> Intact | Damaged:
+    """Return what is in the files, also where there is no database, or no file at all."""
+    if path.is_file() and path.stat().st_size:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, "cannot be read and written")
+        return inspect_file(path, gateway_id=origin.gateway_id, key=origin.key.verifying_key)
+    if any(_is_content(file) for file in _files(path)):
+        return Damaged(what="a log without its database, or no file where one should be", last=None)
+    return Intact(chains={})
+
+
+def _beginning(path: Path, origin: Origin, content: Intact) -> Beginning | None:
+    """Return the chain to begin, or None to go on with the one there is."""
     if content.head is None:
-        start = _after_quarantine(path, origin)
-    elif content.head.header.key_id != origin.key.key_id:
-        start = beginning("reset", content.head)
-    else:
-        start = None
-    return Found(intact=content, beginning=start, damage=None, quarantine=None)
+        is_first = not list(_set_aside_files(path))
+        if is_first:
+            return beginning("enrol")
+        return beginning("quarantine", _last_set_aside(path, origin))
+    if content.head.header.key_id != origin.key.key_id:
+        return beginning("reset")
+    return None
 
 
-def beginning(reason: str, previous: Head | None) -> Beginning:
+def beginning(reason: str, previous: Head | None = None) -> Beginning:
     """Return a new chain with a random id."""
     return Beginning(reason=reason, chain_id=uuid4(), previous=previous)
 
@@ -106,10 +128,22 @@ def beginning(reason: str, previous: Head | None) -> Beginning:
 def set_aside(path: Path, *, utc_ns: int, boot_count: int) -> Path | None:
     """Move the buffer's files into quarantine/<utc>-<boot>/ beside it; return that folder.
 
-    Returns None where there is nothing to move. Both folders are flushed before it returns.
+    Returns None where there is nothing to move. The folders are flushed before it returns.
+
+    Raises:
+        BufferUnavailableError: the files cannot be moved.
+
     """
-    files = [path.with_name(path.name + suffix) for suffix in SUFFIXES]
-    present = [file for file in files if file.exists()]
+    try:
+        return _moved(path, utc_ns, boot_count)
+    except OSError as error:
+        raise BufferUnavailableError(
+            f"{path}: damaged, and cannot be set aside: {error.strerror}"
+        ) from error
+
+
+def _moved(path: Path, utc_ns: int, boot_count: int) -> Path | None:
+    present = [file for file in _files(path) if os.path.lexists(file)]
     if not present:
         return None
     utc = datetime.fromtimestamp(utc_ns // 1_000_000_000, tz=UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -121,13 +155,28 @@ def set_aside(path: Path, *, utc_ns: int, boot_count: int) -> Path | None:
     return folder
 
 
-def _after_quarantine(path: Path, origin: Origin) -> Beginning:
-    """Return how an empty buffer begins: anew, or behind files that an earlier start moved."""
-    folders = sorted((path.parent / QUARANTINE).glob(f"*/{path.name}"), key=_age)
-    if not folders:
-        return beginning("enrol", None)
-    last = last_verified(folders[-1], gateway_id=origin.gateway_id, key=origin.key.verifying_key)
-    return beginning("quarantine", last)
+def _files(path: Path) -> list[Path]:
+    return [path.with_name(path.name + suffix) for suffix in SUFFIXES]
+
+
+def _is_content(file: Path) -> bool:
+    return os.path.lexists(file) and not (file.is_file() and not file.stat().st_size)
+
+
+def _set_aside_files(path: Path) -> Iterator[Path]:
+    """Yield the databases of earlier quarantines."""
+    yield from (path.parent / QUARANTINE).glob(f"*/{path.name}")
+
+
+def _last_set_aside(path: Path, origin: Origin) -> Head | None:
+    """Return the newest batch of the newest quarantine that has one.
+
+    Found when a start was cut off between moving damaged files and its first commit.
+    """
+    for file in sorted(_set_aside_files(path), key=_age, reverse=True):
+        if file.is_file():
+            return last_verified(file, gateway_id=origin.gateway_id, key=origin.key.verifying_key)
+    return None
 
 
 def _age(file: Path) -> tuple[float, str]:

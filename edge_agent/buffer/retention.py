@@ -8,6 +8,7 @@ that frees their readings ever become forgettable, and the head never does.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain, islice
 from typing import Final
 
 from edge_agent.wire.vocabulary import Hash, Verdict
@@ -91,6 +92,18 @@ def waiting(runs: Sequence[Run], head: int) -> Iterator[Span]:
         next_position = run.last + 1
     if next_position <= head:
         yield Span(first=next_position, last=head)
+
+
+def oldest_positions(spans: Iterable[Span], limit: int) -> list[int]:
+    """Return the first positions of spans that rise, at most so many, rising."""
+    every = chain.from_iterable(range(span.first, span.last + 1) for span in spans)
+    return list(islice(every, limit))
+
+
+def newest_positions(spans: Sequence[Span], limit: int) -> list[int]:
+    """Return the last positions of spans that rise, at most so many, rising."""
+    every = chain.from_iterable(range(span.last, span.first - 1, -1) for span in reversed(spans))
+    return list(islice(every, limit))[::-1]
 
 
 def forgettable(runs: Sequence[Run], head: int) -> Iterator[Span]:

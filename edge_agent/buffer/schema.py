@@ -5,15 +5,33 @@ hashes and times; `receipt` and `document` rows carry their own SHA-256. Page si
 length were measured: docs/adr/0003-buffer-layout.md.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 # "EWPB" in the header of the file, so that no other SQLite file passes for a buffer.
 APPLICATION_ID: Final = 0x4557_5042
 USER_VERSION: Final = 1
+# What the header of a file says when it is a buffer of this software; a damaged auto_vacuum would
+# let SQLite write page maps over batches.
+MARKS: Final[Mapping[str, int]] = {
+    "application_id": APPLICATION_ID,
+    "user_version": USER_VERSION,
+    "auto_vacuum": 0,
+}
+# Offset -> constant, of every file made here: the magic; write and read version (2 = WAL), no
+# reserved bytes, payload fractions. Source: SQLite database file format, section 1.3.
+FILE_HEADER: Final[Mapping[int, bytes]] = {
+    0: b"SQLite format 3\0",
+    18: bytes([2, 2, 0, 64, 32, 32]),
+}
+FILE_HEADER_BYTES: Final = 100
 
 # docs/adr/0003-buffer-layout.md: bytes written per reading, and 400 power cuts survived.
-PAGE_BYTES: Final = 1024
-CHECKPOINT_PAGES: Final = 4000
+PAGE_BYTES: Final = 512
+CHECKPOINT_PAGES: Final = 2000
+# The log keeps this length between checkpoints, so that commits do not make the file grow: growth
+# costs journal blocks of the file system.
+LOG_BYTES: Final = 4 * 1024 * 1024
 
 # What a page holds besides a row's overflow: the pointer to the next page of the chain.
 # Source: SQLite database file format, section 1.6 (cell payload overflow pages).
@@ -26,7 +44,8 @@ PRAGMAS: Final[tuple[tuple[str, str, str | int], ...]] = (
     ("journal_mode", "WAL", "wal"),
     ("synchronous", "FULL", 2),
     ("wal_autocheckpoint", str(CHECKPOINT_PAGES), CHECKPOINT_PAGES),
-    ("journal_size_limit", "8388608", 8_388_608),
+    ("journal_size_limit", str(LOG_BYTES), LOG_BYTES),
+    ("cache_size", "-512", -512),  # KiB: a batch is written once and seldom read
     ("cell_size_check", "ON", 1),
     ("trusted_schema", "OFF", 0),
     ("temp_store", "MEMORY", 2),

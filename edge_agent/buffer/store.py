@@ -14,7 +14,8 @@ from uuid import UUID
 import structlog
 
 from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
-from edge_agent.buffer.opening import examine, sole_owner
+from edge_agent.buffer.ledger import Settlement
+from edge_agent.buffer.opening import Found, examine, sole_owner
 from edge_agent.buffer.records import (
     Backlog,
     Boot,
@@ -26,7 +27,7 @@ from edge_agent.buffer.records import (
     Portion,
     Usage,
 )
-from edge_agent.buffer.retention import Span
+from edge_agent.buffer.retention import Span, newest_positions, oldest_positions
 from edge_agent.buffer.table import Table
 from edge_agent.buffer.writing import Writer
 from edge_agent.clock import Clock
@@ -66,7 +67,7 @@ class Buffer:
 
     def usage(self) -> Usage:
         """Return how much of the quota is taken; from memory."""
-        return self._writer.usage
+        return self._writer.quota.usage
 
     async def changed(self) -> None:
         """Return after the next commit of a batch."""
@@ -106,36 +107,40 @@ class Buffer:
         only asked for again. Receipts about other bytes than those held here change nothing.
         """
         async with self._reading() as table:
-            ledger = self._writer.ledger
             keys = (Key(chain_id=each.chain_id, batch_no=each.batch_no) for each in receipts)
-            fresh = ledger.settled(await table.held_at(self._positions(keys)), receipts)
-            if fresh:
-                await self._find_ends(table)
+            placed = await table.held_at(self._positions(keys))
+            settlement = self._writer.ledger.settlement(placed, receipts)
+            if settlement.fresh_count:
+                await self._note(table, settlement)
                 self._space.set()
-            return fresh
+            return settlement.fresh_count
 
     async def flush(self) -> None:
-        """Bring receipts to the disk now instead of with the next commit."""
+        """Bring to the disk now what would go with the next commit.
+
+        That is receipts, and what a failed or cancelled `append` had to leave.
+
+        Raises:
+            BufferFullError, BufferUnavailableError: as `append`.
+
+        """
         async with self._lock:
             try:
-                await self._writer.store_receipts()
+                await self._writer.store_rest()
             except sqlite3.Error as error:
                 raise self._writer.failed(error) from error
 
     async def unreceipted(self, limit: int) -> tuple[Held, ...]:
         """Return the oldest batches without a receipt, oldest first."""
         async with self._reading() as table:
-            found: list[Held] = []
-            for span in self._writer.ledger.waiting:
-                found += [held for _, held in await table.held(span, limit - len(found))]
-                if len(found) >= limit:
-                    break
-            return tuple(found)
+            positions = oldest_positions(self._writer.ledger.waiting, limit)
+            return tuple(held for _, held in await table.held_at(positions))
 
     async def newest(self, limit: int) -> tuple[Held, ...]:
         """Return the newest batches without a receipt, oldest first."""
         async with self._reading() as table:
-            return await self._newest(table, limit)
+            positions = newest_positions(self._writer.ledger.waiting, limit)
+            return tuple(held for _, held in await table.held_at(positions))
 
     async def held_from(self, chain_id: UUID, batch_no: int, limit: int) -> tuple[Held, ...]:
         """Return batches of one chain from a number on, receipted or not, oldest first."""
@@ -203,7 +208,7 @@ class Buffer:
                 await self._writer.open()
                 with suppress(BufferFullError):
                     await self._writer.store(Nothing())
-                await self._find_ends(self._writer.table)
+                await self._note(self._writer.table, self._writer.ledger.settlement((), ()))
             except sqlite3.Error as error:
                 raise self._writer.failed(error) from error
 
@@ -230,20 +235,15 @@ class Buffer:
         places = (self._writer.ledger.position_of(key) for key in keys)
         return [place for place in places if place is not None]
 
-    async def _newest(self, table: Table, limit: int) -> tuple[Held, ...]:
-        positions: list[int] = []
-        for span in reversed(self._writer.ledger.waiting):
-            first = max(span.first, span.last - (limit - len(positions)) + 1)
-            positions = [*range(first, span.last + 1), *positions]
-            if len(positions) >= limit:
-                break
-        return tuple(held for _, held in await table.held_at(positions))
-
-    async def _find_ends(self, table: Table) -> None:
-        waiting = self._writer.ledger.waiting
-        oldest = await table.held(waiting[0], 1) if waiting else []
-        newest = await self._newest(table, 1)
-        self._writer.ledger.ends(oldest[0][1] if oldest else None, newest[0] if newest else None)
+    async def _note(self, table: Table, settlement: Settlement) -> None:
+        """Note receipts in one step, so that a cancelled call has noted all or nothing."""
+        oldest = await table.held_at(oldest_positions(settlement.waiting, 1))
+        newest = await table.held_at(newest_positions(settlement.waiting, 1))
+        self._writer.settled(
+            settlement,
+            oldest=oldest[0][1] if oldest else None,
+            newest=newest[0][1] if newest else None,
+        )
 
     async def _keep(self, digest: Hash, body: bytes) -> None:
         if sha256(body).digest() != digest:
@@ -273,16 +273,21 @@ async def open_buffer(
         buffer = Buffer(Writer(settings, origin=origin, clock=clock, boot=boot, found=found))
         try:
             await buffer.start()
-            if found.damage is not None:
-                log.error(
-                    "buffer.quarantined", fault=found.damage.what, folder=str(found.quarantine)
-                )
-            log.info(
-                "buffer.opened",
-                path=str(settings.path),
-                unreceipted=buffer.backlog().unreceipted_count,
-            )
-            yield buffer
-            await buffer.flush()
+            _log_opening(settings, found, buffer)
+            try:
+                yield buffer
+            finally:
+                await buffer.flush()
         finally:
             await buffer.close()
+
+
+def _log_opening(settings: BufferSettings, found: Found, buffer: Buffer) -> None:
+    if found.damage is not None:
+        log.error("buffer.quarantined", fault=found.damage.what, folder=str(found.quarantine))
+    log.info(
+        "buffer.opened",
+        path=str(settings.path),
+        unreceipted=buffer.backlog().unreceipted_count,
+        used_bytes=buffer.usage().used_bytes,
+    )

@@ -1,13 +1,12 @@
-"""Reads a buffer's file and says whether every byte in it is what was once signed; writes nothing.
+"""Says whether the bytes in a buffer's file are what was once signed; writes nothing.
 
-It opens the file read-only, with its log, and trusts nothing in it: any damage whatsoever ends in
-a `Damaged`, never in an exception or a wrong reading.
+It trusts nothing in the file: damage ends in a `Damaged`, never in an exception or a wrong reading.
 """
 
 import sqlite3
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,16 +14,19 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from edge_agent.buffer import schema
+from edge_agent.buffer.content import Damaged, Intact, Tally
+from edge_agent.buffer.reading import DAMAGE_ERRORS, last_verified, opened_read_only
 from edge_agent.buffer.records import Head, Held
 from edge_agent.buffer.retention import FIRST_POSITION, Run, waiting
-from edge_agent.buffer.schema import APPLICATION_ID, USER_VERSION
 from edge_agent.wire.batch import open_body
 from edge_agent.wire.chain import successor_fault
 from edge_agent.wire.header import Header, batch_hash
 from edge_agent.wire.receipt import Receipt
-from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
 from edge_agent.wire.vocabulary import NO_HASH, Hash
+
+__all__ = ["AT_START", "THOROUGH", "Damaged", "Depth", "Intact", "inspect_file"]
 
 # Fields of a header (docs/wire-format.md section 2): offset 16, 32, 48 and 120.
 _GATEWAY_ID: Final = slice(16, 32)
@@ -33,25 +35,13 @@ _BATCH_NO: Final = slice(48, 56)
 _PREV_HASH: Final = slice(120, 152)
 
 
+PASSING_CODES: Final = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_FULL}
+)
+
+
 class DamagedError(Exception):
     """A stored byte is not what it was; the message says where."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """Sums over the batches without a receipt; `size_bytes` is that of their frames."""
-
-    batches: int = 0
-    readings: int = 0
-    size_bytes: int = 0
-
-    def plus(self, held: Held, sign: int = 1) -> "Tally":
-        """Return the sums with one batch more, or less with sign -1."""
-        return Tally(
-            batches=self.batches + sign,
-            readings=self.readings + sign * held.record_count,
-            size_bytes=self.size_bytes + sign * held.size,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,80 +52,100 @@ class Stored:
     batch_hash: Hash
     header: bytes
     signature: bytes
+    body_bytes: int
+
+    @property
+    def held(self) -> Held:
+        """What the rest of the buffer needs to know of it."""
+        return Held.of(Header.unpack(self.header), self.batch_hash, self.body_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intact:
-    """A buffer that was verified; `head` is None before its first batch."""
+class Depth:
+    """How much of a file is verified, besides all hashes of headers and all receipts.
 
-    head: Head | None = None
-    runs: tuple[Run, ...] = ()
-    chains: Mapping[UUID, int]
-    unreceipted: Tally = Tally()
-    held_count: int = 0
+    Attributes:
+        newest_waiting: so many of the newest batches without a receipt are verified whole:
+            signature, payload, parts.
+        is_thorough: every batch held is.
 
+    """
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Damaged:
-    """A buffer that must not be written to again; `last` is its newest batch that verifies."""
-
-    what: str
-    last: Head | None
+    newest_waiting: int
+    is_thorough: bool = False
 
 
-def inspect_file(path: Path, *, gateway_id: UUID, key: VerifyingKey) -> Intact | Damaged:
+# A day of ten-second batches takes 2 s here; older ones are verified by the centre, which gives no
+# receipt for damaged bytes, and a start-up must not take longer the longer the outage was.
+AT_START: Final = Depth(newest_waiting=10_000)
+THOROUGH: Final = Depth(newest_waiting=0, is_thorough=True)
+
+
+def inspect_file(
+    path: Path, *, gateway_id: UUID, key: VerifyingKey, depth: Depth = AT_START
+) -> Intact | Damaged:
     """Return what is in the buffer's file.
 
-    Batches without a receipt are verified whole: number, previous hash, payload hash, signature.
-    Of the others the headers are. A signature of an earlier key of this gateway is not verified:
-    this key cannot, and the chain of hashes that ends in a signed head still binds its header.
+    A signature of an earlier key of this gateway is not verified: the present key cannot, and the
+    chain of hashes up to a signed head binds its header all the same.
+
+    Raises:
+        sqlite3.OperationalError: the file is in use, or there is no memory; no word on its bytes.
+
     """
     try:
-        with closing(connect_read_only(path)) as connection:
-            return _Walk(connection, gateway_id, key).intact()
-    except (DamagedError, RefusedError, sqlite3.Error, ValueError, TypeError) as error:
+        _verify_file_header(path)
+        with opened_read_only(path) as connection:
+            return _Walk(connection, gateway_id, key, depth).intact()
+    except (DamagedError, *DAMAGE_ERRORS) as error:
+        if isinstance(error, sqlite3.Error) and is_passing(error):
+            raise
         return Damaged(what=str(error), last=last_verified(path, gateway_id=gateway_id, key=key))
 
 
-def last_verified(path: Path, *, gateway_id: UUID, key: VerifyingKey) -> Head | None:
-    """Return the newest batch of a damaged file whose header and signature still verify."""
-    for order in ("DESC", "ASC"):
-        best: Head | None = None
-        try:
-            with closing(connect_read_only(path)) as connection:
-                for row in connection.execute(
-                    "SELECT position, batch_hash, header, signature FROM sealed"  # noqa: S608 - the order is a literal above
-                    f" ORDER BY position {order}"
-                ):
-                    head = _verified_head(row, gateway_id, key)
-                    if head is not None and order == "DESC":
-                        return head
-                    best = head or best
-        except (sqlite3.Error, ValueError, TypeError):
-            pass
-        if best is not None:
-            return best
-    return None
+def is_passing(error: sqlite3.Error) -> bool:
+    """Return whether an error says nothing about the bytes of the file."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in PASSING_CODES
 
 
-def connect_read_only(path: Path) -> sqlite3.Connection:
-    """Return a connection that cannot change the file."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
-    )
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    connection.execute("PRAGMA busy_timeout = 5000")
-    return connection
+def _verify_file_header(path: Path) -> None:
+    """Check the constants in the header: a damaged one can make a readable file unwritable.
+
+    Source: SQLite database file format, section 1.3 (the database header).
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(schema.FILE_HEADER_BYTES)
+    except OSError as error:
+        raise DamagedError(f"its header cannot be read: {error}") from error
+    for offset, constant in schema.FILE_HEADER.items():
+        if header[offset : offset + len(constant)] != constant:
+            raise DamagedError(f"its header is not that of a buffer, at byte {offset}")
+
+
+# Root pages left out: a damaged one makes its table unreadable.
+_SCHEMA: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
+
+
+def _expected_schema() -> list[tuple[str, str, str, str | None]]:
+    """Return what an undamaged file says about its tables: their text would fail the inserts."""
+    with closing(sqlite3.connect(":memory:")) as model:
+        for statement in schema.TABLES:
+            model.execute(statement)
+        return model.execute(_SCHEMA).fetchall()
 
 
 class _Walk:
     """One pass over a file, in order of position."""
 
-    def __init__(self, connection: sqlite3.Connection, gateway_id: UUID, key: VerifyingKey) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, gateway_id: UUID, key: VerifyingKey, depth: Depth
+    ) -> None:
         self._connection = connection
         self._gateway_id = gateway_id
         self._key = key
+        self._depth = depth
         self._starts: list[int] = []
         self._chain_ids: list[bytes] = []
         self._receipted_hashes: dict[int, Hash] = {}
@@ -144,8 +154,7 @@ class _Walk:
         """Return what the file holds.
 
         Raises:
-            DamagedError, RefusedError, sqlite3.Error, ValueError, TypeError: something in it is
-                not what was written.
+            DamagedError, or one of DAMAGE_ERRORS: something in it is not what was written.
 
         """
         if self._is_fresh():
@@ -153,36 +162,47 @@ class _Walk:
         self._read_chains()
         runs = tuple(self._runs())
         head_position = self._integer("SELECT coalesce(max(position), 0) FROM sealed")
+        if bool(self._starts) != bool(head_position) or (runs and runs[-1].last > head_position):
+            raise DamagedError("the newest batches are missing")
         spans = deque(waiting(runs, head_position))
         expected = sum(span.last - span.first + 1 for span in spans)
+        whole_after = head_position - self._depth.newest_waiting
         before: Stored | None = None
         tally, held_count = Tally(), 0
         for stored in self._stored():
             self._verify_place(stored, before)
             while spans and spans[0].last < stored.position:
                 spans.popleft()
-            if spans and spans[0].first <= stored.position:
-                tally = tally.plus(self._verified(stored, before))
+            is_waiting = bool(spans) and spans[0].first <= stored.position
+            if is_waiting:
+                tally = tally.plus(stored.held)
+            if self._depth.is_thorough or (is_waiting and stored.position > whole_after):
+                self._verify_whole(stored, before)
             before, held_count = stored, held_count + 1
         if tally.batches != expected:
             raise DamagedError(f"{expected - tally.batches} batches without a receipt are missing")
         self._verify_documents()
-        chains = {
-            UUID(bytes=name): at for name, at in zip(self._chain_ids, self._starts, strict=True)
-        }
-        head = None if before is None else self._head(before)
-        return Intact(head=head, runs=runs, chains=chains, unreceipted=tally, held_count=held_count)
+        return Intact(
+            head=None if before is None else self._head(before),
+            runs=runs,
+            chains={
+                UUID(bytes=name): start
+                for name, start in zip(self._chain_ids, self._starts, strict=True)
+            },
+            unreceipted=tally,
+            held_count=held_count,
+        )
 
     def _is_fresh(self) -> bool:
         """Return whether a first start was cut off before the tables were there."""
         is_empty = self._integer("SELECT count(*) FROM sqlite_schema") == 0
         if is_empty and self._integer("PRAGMA page_count") <= 1:
             return True
-        found = self._integer("PRAGMA application_id"), self._integer("PRAGMA user_version")
-        if found != (APPLICATION_ID, USER_VERSION):
-            raise DamagedError(
-                f"{found} is no buffer of ours, must be {APPLICATION_ID, USER_VERSION}"
-            )
+        found = [self._integer(f"PRAGMA {name}") for name in schema.MARKS]
+        if found != list(schema.MARKS.values()):
+            raise DamagedError(f"{found} is no buffer of ours, must be {[*schema.MARKS.values()]}")
+        if self._connection.execute(_SCHEMA).fetchall() != _expected_schema():
+            raise DamagedError("its tables are not those of this software")
         return False
 
     def _integer(self, sql: str) -> int:
@@ -220,11 +240,16 @@ class _Walk:
             yield run
 
     def _stored(self) -> Iterator[Stored]:
-        for position, stored_hash, header, signature in self._connection.execute(
-            "SELECT position, batch_hash, header, signature FROM sealed ORDER BY position"
+        for position, stored_hash, header, signature, size in self._connection.execute(
+            "SELECT position, batch_hash, header, signature, length(body) FROM sealed"
+            " ORDER BY position"
         ):
             yield Stored(
-                position=position, batch_hash=stored_hash, header=header, signature=signature
+                position=position,
+                batch_hash=stored_hash,
+                header=header,
+                signature=signature,
+                body_bytes=size,
             )
 
     def _verify_place(self, stored: Stored, before: Stored | None) -> None:
@@ -251,11 +276,9 @@ class _Walk:
         if self._receipted_hashes.get(position, stored.batch_hash) != stored.batch_hash:
             raise DamagedError(f"batch {position}: its receipt is about another batch")
 
-    def _verified(self, stored: Stored, before: Stored | None) -> Held:
-        """Return one batch that waits for its receipt, every byte of it verified."""
-        header = Header.unpack(stored.header)
-        if header.key_id == self._key.key_id:
-            self._key.verify(BATCH_CONTEXT, stored.header, stored.signature)
+    def _verify_whole(self, stored: Stored, before: Stored | None) -> None:
+        """Check every byte of a batch: signature, rules towards the one before, body."""
+        header = self._head(stored).header
         if not header.is_genesis and before is not None and before.position == stored.position - 1:
             fault = successor_fault(Header.unpack(before.header), header)
             if fault is not None:
@@ -264,7 +287,6 @@ class _Walk:
             "SELECT body FROM sealed WHERE position = ?", (stored.position,)
         ).fetchone()
         open_body(header, body)
-        return Held.of(header, stored.batch_hash, len(body))
 
     def _head(self, stored: Stored) -> Head:
         header = Header.unpack(stored.header)
@@ -276,18 +298,3 @@ class _Walk:
         for digest, body in self._connection.execute("SELECT sha256, body FROM document"):
             if sha256(body).digest() != digest:
                 raise DamagedError(f"document {bytes(digest).hex()}: not what was stored")
-
-
-def _verified_head(
-    row: tuple[int, bytes, bytes, bytes], gateway_id: UUID, key: VerifyingKey
-) -> Head | None:
-    """Return the batch in this row of a damaged file, or None if it does not verify."""
-    position, stored_hash, header_bytes, signature = row
-    try:
-        header = Header.unpack(header_bytes)
-        key.verify(BATCH_CONTEXT, header_bytes, signature)
-    except (RefusedError, TypeError):
-        return None
-    if header.gateway_id != gateway_id or batch_hash(header_bytes) != stored_hash:
-        return None
-    return Head(position=position, header=header, batch_hash=Hash(stored_hash))

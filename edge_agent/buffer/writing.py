@@ -23,34 +23,23 @@ from edge_agent.buffer.committing import (
     stamp_of,
 )
 from edge_agent.buffer.connection import Database, is_damage
+from edge_agent.buffer.content import Intact
 from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
-from edge_agent.buffer.ledger import Ledger
+from edge_agent.buffer.ledger import Ledger, Settlement
 from edge_agent.buffer.opening import Found, beginning, set_aside
-from edge_agent.buffer.records import Boot, Counters, Head, Held, Portion, Usage
+from edge_agent.buffer.quota import Quota
+from edge_agent.buffer.records import Boot, Counters, Head, Held, Portion
 from edge_agent.buffer.retention import forgettable
-from edge_agent.buffer.schema import PAGE_BYTES, PAGE_POINTER_BYTES
 from edge_agent.buffer.table import Table
-from edge_agent.buffer.verifying import Intact
 from edge_agent.clock import Clock
 from edge_agent.config.model import BufferSettings
 from edge_agent.wire.batch import Origin, SignedBatch
-from edge_agent.wire.header import HEADER_SIZE
-from edge_agent.wire.signing import SIGNATURE_SIZE
-from edge_agent.wire.vocabulary import HASH_SIZE
 
 log = structlog.get_logger()
 
-# Sealing so many rows takes 20 ms on a small gateway; more goes to a thread.
-ROWS_ON_LOOP: Final = 8_000
-# Batches deleted at once: the next as many commits then find free pages.
-EVICTED_AT_ONCE: Final = 64
-# The log may grow to CHECKPOINT_PAGES and one large transaction; this much of the quota is its.
-LOG_BYTES: Final = 8 * 1024 * 1024
-# A new row may split pages up to the root of its table, and a receipt may need a page.
-SPARE_PAGES: Final = 6
-# Of a page, what a row's overflow may fill; of a row, what is not the body.
-PAGE_CONTENT_BYTES: Final = PAGE_BYTES - PAGE_POINTER_BYTES
-ROW_BYTES: Final = HASH_SIZE + HEADER_SIZE + SIGNATURE_SIZE + 32
+# Sealing so many rows holds the loop for some 6 ms on the machine of docs/adr/0003-buffer-layout.md
+# and must stay below 20 ms on one three times slower; more goes to a thread.
+ROWS_ON_LOOP: Final = 4_000
 MB: Final = 1_000_000
 
 
@@ -59,9 +48,9 @@ class Pending:
     """Batches between their seal and the proof that they are durable.
 
     Kept when a commit fails: whatever became of it, these bytes and no others go in its place.
+    `after` is position and hash of the batch before them.
     """
 
-    portion: Portion
     after: tuple[int, bytes]
     beginning: Beginning | None
     batches: tuple[SignedBatch, ...]
@@ -83,16 +72,16 @@ class Writer:
         self.ledger = Ledger(found.intact)
         self.database = Database(settings.path)
         self.table = Table(self.database)
-        self.usage = Usage(quota_bytes=settings.quota_mb * MB, used_bytes=0, free_bytes=0)
+        self.quota = Quota(self.table, quota_bytes=settings.quota_mb * MB)
         self._path = settings.path
-        self._page_limit = max(0, self.usage.quota_bytes - LOG_BYTES) // PAGE_BYTES
         self._clock = clock
         self._boot = boot
         self._is_boot_told = False
         self._beginning = found.beginning
         self._pending: Pending | None = None
+        self._left: Portion | None = None
         self._damage: str | None = None
-        self._boot_count = boot_count_after(self._newest_known, boot.boot_id)
+        self._boot_count = boot_count_after(self._place.last, boot.boot_id)
 
     async def open(self) -> None:
         """Connect, and make the tables where there are none.
@@ -107,7 +96,7 @@ class Writer:
             if not is_damage(error):
                 raise
             await self._quarantine(str(error))
-        await self._measure()
+        await self.quota.measure()
 
     async def store(self, portion: Portion) -> tuple[Held, ...]:
         """Make a portion durable, and before it what an earlier call had to leave.
@@ -116,12 +105,25 @@ class Writer:
             BufferFullError, BufferUnavailableError: not stored; call again with the same portion.
 
         """
-        if self._pending is not None and self._pending.portion is not portion:
-            await self._twice(self._pending.portion)
-        return await self._twice(portion)
+        if self._left is not None and self._left is not portion:
+            await self._twice(self._left)
+        try:
+            return await self._twice(portion)
+        except BufferFullError:
+            # It is known not to be on the disk, and its caller keeps it: sealed anew next time.
+            self._pending = self._left = None
+            raise
 
-    async def store_receipts(self) -> None:
-        """Bring receipts to the disk without waiting for a batch."""
+    def settled(self, settlement: Settlement, *, oldest: Held | None, newest: Held | None) -> None:
+        """Note receipts; they reach the disk with the next commit."""
+        self.ledger.settled(settlement, oldest=oldest, newest=newest)
+        receipts = self.counters.receipts + settlement.fresh_count
+        self.counters = replace(self.counters, receipts=receipts)
+
+    async def store_rest(self) -> None:
+        """Make durable what an earlier call had to leave, and receipts without a batch."""
+        if self._left is not None:
+            await self._twice(self._left)
         await self.mend()
         if any(self.ledger.unstored_runs):
             async with self.database.transaction():
@@ -137,7 +139,7 @@ class Writer:
 
     def begin_chain(self, reason: str) -> None:
         """Let the next batch start a new chain that names the newest batch of this one."""
-        self._beginning = beginning(reason, self.ledger.head)
+        self._beginning = beginning(reason)
 
     def failed(self, error: sqlite3.Error) -> BufferUnavailableError:
         """Return what a failure of SQLite means; damage is set aside before the next use."""
@@ -148,11 +150,9 @@ class Writer:
         )
 
     @property
-    def _newest_known(self) -> Head | None:
-        """The newest batch of this buffer or of the files it replaced."""
-        if self.ledger.head is None and self._beginning is not None:
-            return self._beginning.previous
-        return self.ledger.head
+    def _place(self) -> Place:
+        """Where the next batch goes."""
+        return Place(head=self.ledger.head, beginning=self._beginning)
 
     async def _twice(self, portion: Portion) -> tuple[Held, ...]:
         try:
@@ -171,22 +171,24 @@ class Writer:
         pending = self._pending
         if pending is None:
             return ()
+        self._left = portion
         evicted = 0
         async with self.database.transaction():
             found = await self.table.head()
             await self.table.replace_runs(*self.ledger.unstored_runs)
             if found == pending.after:
-                evicted = await self._make_room(pending)
+                going = forgettable(self.ledger.runs, self.ledger.head_place[0])
+                evicted = await self.quota.make_room(pending.batches, going)
                 await self._insert(pending)
             elif found != pending.last:
                 raise RuntimeError(f"{self._path}: somebody else wrote batch {found[0]}")
-        await self._measure()
+        await self.quota.measure()
         return self._remembered(pending, evicted)
 
     async def _sealed(self, portion: Portion) -> Pending | None:
         """Return a portion as signed batches behind the head; None if it says nothing."""
         boot = None if self._is_boot_told else self._boot
-        place = Place(head=self.ledger.head, beginning=self._beginning)
+        place = self._place
         stamp = stamp_of(
             self._clock.now(),
             self._clock.trust(),
@@ -204,36 +206,10 @@ class Writer:
         )
         is_small = sum(len(scan.channel) for scan in portion.readings) <= ROWS_ON_LOOP
         return Pending(
-            portion=portion,
             after=self.ledger.head_place,
             beginning=self._beginning,
             batches=seal_all() if is_small else await asyncio.to_thread(seal_all),
         )
-
-    async def _make_room(self, pending: Pending) -> int:
-        """Evict receipted batches, oldest first, until the new ones fit; return how many went.
-
-        Raises:
-            BufferFullError: the rest is undelivered.
-
-        """
-        row_bytes = sum(len(batch.body) + ROW_BYTES for batch in pending.batches)
-        needed = SPARE_PAGES * len(pending.batches) + row_bytes // PAGE_CONTENT_BYTES
-        evicted = 0
-        count, free = await self.table.pages()
-        for span in forgettable(self.ledger.runs, self.ledger.head_place[0]):
-            while self._page_limit - count + free < needed:
-                gone = await self.table.delete_oldest(span, EVICTED_AT_ONCE)
-                if not gone:
-                    break
-                evicted += gone
-                count, free = await self.table.pages()
-        if self._page_limit - count + free < needed:
-            raise BufferFullError(
-                f"{self._path}: {self.usage.quota_bytes // MB} MB are full of batches that the"
-                " centre has not receipted. Restore the uplink or raise buffer.quota_mb"
-            )
-        return evicted
 
     async def _insert(self, pending: Pending) -> None:
         first_position = pending.after[0] + 1
@@ -249,7 +225,7 @@ class Writer:
             self.ledger.chain_began(pending.beginning.chain_id, first_position)
             if pending.beginning is self._beginning:
                 self._beginning = None
-        self._pending = None
+        self._pending = self._left = None
         self._is_boot_told = True
         self.ledger.runs_stored()
         stored: list[Held] = []
@@ -268,23 +244,15 @@ class Writer:
         )
         return tuple(stored)
 
-    async def _measure(self) -> None:
-        count, free = await self.table.pages()
-        used_bytes = (count - free) * PAGE_BYTES
-        free_bytes = max(0, self._page_limit * PAGE_BYTES - used_bytes)
-        self.usage = replace(self.usage, used_bytes=used_bytes, free_bytes=free_bytes)
-
     async def _quarantine(self, fault: str) -> None:
         """Move the damaged files aside and go on with a new chain behind the last batch."""
-        await self.database.close()
+        await self.database.forget()
+        utc_ns = self._clock.now().utc_ns
         folder = await asyncio.to_thread(
-            set_aside,
-            self._path,
-            utc_ns=self._clock.now().utc_ns,
-            boot_count=self._boot_count,
+            set_aside, self._path, utc_ns=utc_ns, boot_count=self._boot_count
         )
         log.error("buffer.quarantined", fault=fault, folder=str(folder))
-        self._beginning = beginning("quarantine", self._newest_known)
+        self._beginning = beginning("quarantine", self._place.last)
         self._pending = None
         self._damage = None
         self.ledger = Ledger(Intact(chains={}))

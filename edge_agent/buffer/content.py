@@ -1,0 +1,44 @@
+"""What was found in a buffer's file: all of it good, or damaged. Values only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from edge_agent.buffer.records import Head, Held
+from edge_agent.buffer.retention import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Sums over the batches without a receipt; `size_bytes` is that of their frames."""
+
+    batches: int = 0
+    readings: int = 0
+    size_bytes: int = 0
+
+    def plus(self, held: Held, *, sign: int = 1) -> "Tally":
+        """Return the sums with one batch more, or less with sign -1."""
+        return Tally(
+            batches=self.batches + sign,
+            readings=self.readings + sign * held.record_count,
+            size_bytes=self.size_bytes + sign * held.size,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intact:
+    """A buffer that was verified; `head` is None before its first batch."""
+
+    head: Head | None = None
+    runs: tuple[Run, ...] = ()
+    chains: Mapping[UUID, int]
+    unreceipted: Tally = Tally()
+    held_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damaged:
+    """A buffer that must not be written to again; `last` is its newest batch that verifies."""
+
+    what: str
+    last: Head | None

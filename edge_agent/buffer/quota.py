@@ -1,0 +1,74 @@
+"""What the buffer may take of the disk; room is made of receipted batches, oldest first."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from edge_agent.buffer import schema
+from edge_agent.buffer.faults import BufferFullError
+from edge_agent.buffer.records import Usage
+from edge_agent.buffer.retention import Span
+from edge_agent.buffer.table import Table
+from edge_agent.wire.batch import SignedBatch
+from edge_agent.wire.header import HEADER_SIZE
+from edge_agent.wire.signing import SIGNATURE_SIZE
+from edge_agent.wire.vocabulary import HASH_SIZE
+
+# Batches deleted at once: the next as many commits then find free pages. More at once was
+# measured to write more (docs/adr/0003-buffer-layout.md).
+EVICTED_AT_ONCE: Final = 16
+# A new row may split pages up to the root of its table, and a receipt may need a page.
+SPARE_PAGES: Final = 6
+# Of a row, what is not the body: hash, header, signature, lengths.
+ROW_BYTES: Final = HASH_SIZE + HEADER_SIZE + SIGNATURE_SIZE + 32
+
+
+class Quota:
+    """Counts pages of the database; the log has its own share, schema.LOG_BYTES."""
+
+    def __init__(self, table: Table, *, quota_bytes: int) -> None:
+        self._table = table
+        self._page_limit = max(0, quota_bytes - schema.LOG_BYTES) // schema.PAGE_BYTES
+        self.usage = Usage(quota_bytes=quota_bytes, used_bytes=0, free_bytes=0)
+
+    async def measure(self) -> None:
+        """Bring `usage` up to date."""
+        count, free = await self._table.pages()
+        self.usage = Usage(
+            quota_bytes=self.usage.quota_bytes,
+            used_bytes=(count - free) * schema.PAGE_BYTES,
+            free_bytes=max(0, self._page_limit - count + free) * schema.PAGE_BYTES,
+        )
+
+    async def make_room(self, batches: Sequence[SignedBatch], forgettable: Iterable[Span]) -> int:
+        """Evict, inside the transaction, until these batches fit; return how many went.
+
+        Raises:
+            BufferFullError: what may be forgotten is not enough.
+
+        """
+        needed = sum(map(_pages, batches))
+        evicted = 0
+        free = await self._free_pages()
+        for span in forgettable:
+            while free < needed:
+                gone = await self._table.delete_oldest(span, EVICTED_AT_ONCE)
+                if not gone:
+                    break
+                evicted += gone
+                free = await self._free_pages()
+        if free < needed:
+            raise BufferFullError(
+                f"the quota of {self.usage.quota_bytes // 1_000_000} MB is full of batches that"
+                " the centre has not receipted. Restore the uplink or raise buffer.quota_mb"
+            )
+        return evicted
+
+    async def _free_pages(self) -> int:
+        count, free = await self._table.pages()
+        return self._page_limit - count + free
+
+
+def _pages(batch: SignedBatch) -> int:
+    """Return the pages a batch may take at most."""
+    content_bytes = schema.PAGE_BYTES - schema.PAGE_POINTER_BYTES
+    return SPARE_PAGES + (len(batch.body) + ROW_BYTES) // content_bytes
