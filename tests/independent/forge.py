@@ -10,7 +10,7 @@ import io
 import json
 import struct
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 import pyarrow as pa
 import zstandard
@@ -19,16 +19,30 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Unpack
 
-Row = tuple[int, int, int, int, int, int, int]  # scan channel at mono raw status quality
+
+class Row(NamedTuple):
+    """One row of the readings."""
+
+    scan: int
+    channel: int
+    at: int
+    mono: int
+    raw: int
+    status: int
+    quality: int
+
+
 GATEWAY = bytes(range(16))
 CHAIN = bytes(range(16, 32))
 CONFIG = hashlib.sha256(b"configuration").digest()
 SECOND_NS = 1_000_000_000
 START_NS = 1_790_000_000 * SECOND_NS
-COLUMNS = ("scan", "channel", "at", "mono", "raw", "status", "quality")
 TYPES = (*(pa.uint32(),) * 2, *(pa.int64(),) * 3, *(pa.uint32(),) * 2)
-SCHEMA = pa.schema([pa.field(n, t, nullable=False) for n, t in zip(COLUMNS, TYPES, strict=True)])
+SCHEMA = pa.schema(
+    [pa.field(n, t, nullable=False) for n, t in zip(Row._fields, TYPES, strict=True)]
+)
 
 
 def private_key(seed: int = 1) -> Ed25519PrivateKey:
@@ -98,7 +112,7 @@ def scan_leaves(rows: Iterable[Row]) -> list[bytes]:
     """Return the leaf of each scan."""
     scans: dict[int, bytes] = {}
     for row in rows:
-        scans[row[0]] = scans.get(row[0], b"") + struct.pack("<IIqqqII", *row)
+        scans[row.scan] = scans.get(row.scan, b"") + struct.pack("<IIqqqII", *row)
     return [leaf(packed) for packed in scans.values()]
 
 
@@ -138,6 +152,34 @@ class Head:
         return struct.pack("<8sHBBHH16s16sQQII16sqqIHHQ32s32s32s32s32s32s", *values)
 
 
+class HeadFields(TypedDict, total=False):
+    """Those fields of a header that a test may set."""
+
+    magic: bytes
+    header_len: int
+    sig_alg: int
+    hash_alg: int
+    payload_fmt: int
+    flags: int
+    gateway_id: bytes
+    chain_id: bytes
+    batch_no: int
+    first_seq: int
+    record_count: int
+    boot_count: int
+    boot_id: bytes
+    mono_ns: int
+    wall_ns: int
+    wall_unc_ms: int
+    clock_state: int
+    reserved: int
+    payload_len: int
+    prev_batch_hash: bytes
+    payload_sha256: bytes
+    config_hash: bytes
+    key_id: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
     """One made batch: its bytes, and what the columns beside them will say."""
@@ -155,9 +197,9 @@ class Made:
         """Return the name of the batch."""
         return hashlib.sha256(b"\x02" + self.header).digest()
 
-    def with_header(self, **changes: object) -> Made:
+    def with_header(self, **changes: Unpack[HeadFields]) -> Made:
         """Return the batch with other header fields, signed anew."""
-        return signed(replace(self.head, **changes), self)  # type: ignore[arg-type] # checked by use
+        return signed(replace(self.head, **changes), self)
 
     def with_payload(self, payload: bytes) -> Made:
         """Return the batch with another payload, whose length, hash and signature are right."""

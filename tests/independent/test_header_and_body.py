@@ -11,7 +11,7 @@ import pytest
 import zstandard
 from ewcheck.faults import InvalidError
 from ewcheck.payload import parts
-from forge import Made, arrow, compressed, joined, signed
+from forge import HeadFields, Made, arrow, compressed, joined, signed
 from samples import EVENTS, GOOD, ROWS, SECOND, judged
 
 
@@ -23,7 +23,7 @@ def test_a_good_batch_gives_its_rows_and_events() -> None:
     assert batch_read.header.batch_hash == GOOD.batch_hash
 
 
-HEADERS = [
+HEADERS: list[tuple[str, HeadFields]] = [
     ("magic", {"magic": b"EWBATCH2"}),
     ("header_len", {"header_len": 313}),
     ("sig_alg", {"sig_alg": 2}),
@@ -47,7 +47,7 @@ HEADERS = [
 
 
 @pytest.mark.parametrize(("rule", "changes"), HEADERS)
-def test_a_header_out_of_range_is_refused(rule: str, changes: dict[str, object]) -> None:
+def test_a_header_out_of_range_is_refused(rule: str, changes: HeadFields) -> None:
     with pytest.raises(InvalidError, match=re.escape(rule)):
         judged(GOOD.with_header(**changes))
 

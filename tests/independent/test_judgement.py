@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from forge import CHAIN, SECOND_NS, START_NS, batch, event
+from forge import CHAIN, SECOND_NS, START_NS, HeadFields, batch, event
 from world import World, faults, follow, gap, genesis_events, leave_a_poll_out, scan, served
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def test_a_column_that_contradicts_the_bytes_is_found(
     assert world.judged()["invalid"] == 1
 
 
-NEIGHBOURS = [
+NEIGHBOURS: list[tuple[str, HeadFields]] = [
     ("another gateway", {"gateway_id": b"g" * 16}),
     ("another chain", {"chain_id": b"c" * 16}),
     ("number 9 after 2", {"batch_no": 9}),
@@ -47,9 +47,7 @@ NEIGHBOURS = [
 
 
 @pytest.mark.parametrize(("rule", "header"), NEIGHBOURS)
-def test_a_rule_between_neighbours_is_judged(
-    tmp_path: Path, rule: str, header: dict[str, object]
-) -> None:
+def test_a_rule_between_neighbours_is_judged(tmp_path: Path, rule: str, header: HeadFields) -> None:
     world = World.healthy(tmp_path)
     follow(world, scan(0, 7), header=header)
     report = world.judged()
@@ -111,7 +109,7 @@ def test_what_is_kept_after_a_kill_does_not_make_its_loss_a_hole(tmp_path: Path)
 
 def test_a_scan_without_any_value_is_no_reading(tmp_path: Path) -> None:
     world = World.healthy(tmp_path)
-    rows = [(*row[:4], 0, 0, 1 << 31 | 8) for row in scan(0, 7)]
+    rows = [row._replace(raw=0, status=0, quality=1 << 31 | 8) for row in scan(0, 7)]
     world.follow(batch(rows, [], world.last()))
     report = world.judged()
     assert faults(report) == {}

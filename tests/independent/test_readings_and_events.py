@@ -7,18 +7,16 @@ import re
 import pyarrow as pa
 import pytest
 from ewcheck.faults import InvalidError
-from forge import SCHEMA, Made, arrow, batch, event, joined, line
+from forge import SCHEMA, Made, Row, arrow, batch, event, joined, line
 from samples import EVENTS, GOOD, ROWS, judged
 from world import genesis_events
 
 END = bytes.fromhex("ffffffff00000000")
 
 
-def rows_with(index: int, **changes: int) -> list[tuple[int, ...]]:
+def rows_with(index: int, **changes: int) -> list[Row]:
     """Return the good rows with some columns of one row changed."""
-    names = SCHEMA.names
-    changed = tuple(changes.get(n, v) for n, v in zip(names, ROWS[index], strict=True))
-    return [*ROWS[:index], changed, *ROWS[index + 1 :]]
+    return [*ROWS[:index], ROWS[index]._replace(**changes), *ROWS[index + 1 :]]
 
 
 def with_readings(readings: bytes) -> Made:
@@ -58,12 +56,12 @@ READINGS = [
     ("arrow: metadata of 0 bytes", STREAM[:424] + END),
     ("arrow: a body", STREAM[:-16]),
     ("count: ", arrow(ROWS[:-1])),
-    ("root: ", arrow(rows_with(3, raw=77))),  # type: ignore[arg-type] # as many columns
-    ("scans: row 0", arrow([(1, *row[1:]) for row in ROWS])),
-    ("scans: row 4", arrow([(2 * row[0], *row[1:]) for row in ROWS])),
-    ("scans: row 7", arrow(rows_with(7, scan=0))),  # type: ignore[arg-type] # as above
-    ("has channel 1 after 1", arrow(rows_with(1, channel=1))),  # type: ignore[arg-type] # as above
-    ("has channel 0 after 0", arrow(rows_with(0, channel=0))),  # type: ignore[arg-type] # as above
+    ("root: ", arrow(rows_with(3, raw=77))),
+    ("scans: row 0", arrow([row._replace(scan=1) for row in ROWS])),
+    ("scans: row 4", arrow([row._replace(scan=2 * row.scan) for row in ROWS])),
+    ("scans: row 7", arrow(rows_with(7, scan=0))),
+    ("has channel 1 after 1", arrow(rows_with(1, channel=1))),
+    ("has channel 0 after 0", arrow(rows_with(0, channel=0))),
 ]
 
 

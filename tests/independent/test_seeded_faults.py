@@ -25,13 +25,7 @@ def test_a_healthy_world_has_no_fault(tmp_path: Path) -> None:
 
 def changed(scans: list[Row], channel: int, **changes: int) -> list[Row]:
     """Return rows with the columns of one channel changed."""
-    names = ("scan", "channel", "at", "mono", "raw", "status", "quality")
-    return [
-        tuple(changes.get(n, v) for n, v in zip(names, row, strict=True))  # type: ignore[misc] # seven again
-        if row[1] == channel
-        else row
-        for row in scans
-    ]
+    return [row._replace(**changes) if row.channel == channel else row for row in scans]
 
 
 def lose_from_centre(world: World) -> None:
@@ -100,15 +94,15 @@ def tear_a_scan(world: World) -> None:
 
 
 def add_a_stranger(world: World) -> None:
-    follow(world, [*scan(0, 7), (0, 5, START_NS, 0, 0, 0, 0)])
+    follow(world, [*scan(0, 7), Row(0, 5, START_NS, 0, 0, 0, 0)])
 
 
 def add_a_strange_device(world: World) -> None:
-    follow(world, [*scan(0, 7), (1, 9, START_NS, 0, 0, 0, 0)])
+    follow(world, [*scan(0, 7), Row(1, 9, START_NS, 0, 0, 0, 0)])
 
 
 def misdate(world: World) -> None:
-    follow(world, [(*row[:2], row[2] + 2 * SECOND_NS, *row[3:]) for row in scan(0, 7)])
+    follow(world, [row._replace(at=row.at + 2 * SECOND_NS) for row in scan(0, 7)])
 
 
 def forge_a_signature(world: World) -> None:

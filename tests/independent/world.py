@@ -19,8 +19,9 @@ from ewcheck.receipt import key_id
 from forge import CONFIG, SECOND_NS, START_NS, Made, Row, batch, event, private_key, receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
+
+    from forge import HeadFields
 
 CHANNEL_MAP = {
     "devices": [
@@ -61,7 +62,7 @@ def scan(index: int, poll: int) -> list[Row]:
     float_bits = struct.unpack(">I", struct.pack(">f", poll * 1.5))[0]
     raws = (float_bits, poll % 2, poll, -poll)
     return [
-        (index, channel, at_ns, poll, raw, 8 * (poll % 2) if channel == 1 else 0, 1 << 31)
+        Row(index, channel, at_ns, poll, raw, 8 * (poll % 2) if channel == 1 else 0, 1 << 31)
         for channel, raw in enumerate(raws, 1)
     ]
 
@@ -174,7 +175,7 @@ def follow(
     rows: list[Row],
     *,
     poll: int | None = 7,
-    header: Mapping[str, object] | None = None,
+    header: HeadFields | None = None,
 ) -> None:
     """Let the centre have one more batch of these rows, and the plant have served `poll`."""
     if poll:
@@ -217,7 +218,7 @@ def _write_centre(path: Path, world: World) -> None:
             " record_count INTEGER)"
         )
         for index, made in enumerate(world.centre):
-            times = [row[2] for row in made.rows]
+            times = [row.at for row in made.rows]
             row: dict[str, object] = {
                 "gateway_id": made.head.gateway_id,
                 **_common(made),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from installation import CLOCK, ROOT
+from tests.system.installation import CLOCK, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,13 +13,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from installation import ROOT
+from tests.system.installation import ROOT
 
 if TYPE_CHECKING:
     import random
     from pathlib import Path
 
-    from installation import Installation
+    from tests.system.installation import Installation
 
 Report: TypeAlias = dict[str, object]
 

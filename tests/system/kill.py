@@ -1,7 +1,7 @@
 """The kill campaigns: the agent, or the centre, is killed at random while the uplink is cut.
 
-Run as a command (`kill.py agent --count 10 --seed 1`) it ends with one JSON line. A cycle counts
-only if new batches were committed in it; the verdict is that of the independent checker.
+`python -m tests.system.kill agent --count 10 --seed 1` ends with one JSON line. A cycle counts only
+if new batches were committed in it; the verdict is that of the independent checker.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Self
 
-from evidence import Witness
-from installation import CLOCK, COMMIT_INTERVAL_S, Installation, pause, wait_until
-from proxy import Mishap, Proxy
+from tests.system.evidence import Witness
+from tests.system.installation import CLOCK, COMMIT_INTERVAL_S, Installation, pause, wait_until
+from tests.system.proxy import Mishap, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from evidence import Report
+    from tests.system.evidence import Report
 
 # What may be lost to a kill: what came since the last commit (the interval, and a commit that
 # waits for a busy disk), and an answer on its way while the process died.

@@ -11,8 +11,9 @@ import secrets
 from typing import TYPE_CHECKING
 
 import pytest
-from campaign import budgets
-from kill import campaign, is_good
+
+from tests.system.campaign import budgets
+from tests.system.kill import campaign, is_good
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from proxy import Mishap, Proxy
+
+from tests.system.proxy import Mishap, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

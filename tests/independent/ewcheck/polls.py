@@ -66,20 +66,21 @@ class Answer:
 def devices_of(path: Path) -> dict[int, Device]:
     """Return channel number -> device from a channel map (see `checker.py --help`)."""
     try:
-        described = json.loads(path.read_text())["devices"]
-        devices = [
-            Device(
-                name=d["device"],
-                poll_channel=d["poll_channel"],
-                channels={int(c): _registers(r) for c, r in d["channels"].items()},
-                statuses={
-                    int(c): _registers(r["status"])
-                    for c, r in d["channels"].items()
-                    if "status" in r
-                },
+        devices = []
+        for entry in json.loads(path.read_text())["devices"]:
+            channels, statuses = {}, {}
+            for channel, described in entry["channels"].items():
+                # The status of a channel stands beside its registers, not in them.
+                if "status" in described:
+                    statuses[int(channel)] = Registers(**described.pop("status"))
+                channels[int(channel)] = Registers(**described)
+            device = Device(
+                name=entry["device"],
+                poll_channel=entry["poll_channel"],
+                channels=channels,
+                statuses=statuses,
             )
-            for d in described
-        ]
+            devices.append(device)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a channel map: {error!r}") from error
     owners: dict[int, Device] = {}
@@ -88,11 +89,6 @@ def devices_of(path: Path) -> dict[int, Device]:
             if owners.setdefault(channel, device) is not device:
                 raise InputError(f"{path}: channel {channel} of two devices")
     return owners
-
-
-def _registers(described: Mapping[str, object]) -> Registers:
-    """Return registers from their entry of the map; its status stands beside, not in them."""
-    return Registers(**{k: v for k, v in described.items() if k != "status"})  # type: ignore[arg-type] # a wrong key is a TypeError, reported
 
 
 def served(paths: Iterable[Path]) -> dict[Poll, Answer]:

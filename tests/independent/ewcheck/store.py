@@ -23,7 +23,9 @@ CENTRE_COLUMNS = (
     "gateway_id, chain_id, batch_no, batch_hash, verdict, header, signature, body, receipt,"
     " at_min, at_max, record_count"
 )
-BUFFER_COLUMNS = "chain_id, batch_no, batch_hash, header, signature, body, receipted"
+BUFFER_COLUMNS = (
+    "chain_id, batch_no, batch_hash, header, signature, body, receipted AS is_receipted"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,31 +52,32 @@ class Stored:
         return f"{self.chain_id.hex()[:8]}/{self.batch_no}/{self.batch_hash.hex()[:12]}"
 
 
-def _rows(path: Path, columns: str) -> Iterator[dict[str, object]]:
-    """Yield the rows of table `batch` of one snapshot; InputError if it cannot be read."""
+def _rows(path: Path, columns: str) -> Iterator[Stored]:
+    """Yield the rows of table `batch` of one snapshot; InputError if it cannot be read.
+
+    What SQLite holds in a column is judged by its use.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    names = [name.strip() for name in columns.split(",")]
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
             query = f"SELECT {columns} FROM batch ORDER BY chain_id, batch_no"  # noqa: S608 - constants
-            for row in connection.execute(query):
-                yield dict(zip(names, row, strict=True))
+            found = connection.execute(query)
+            names = [name for name, *_ in found.description]
+            for row in found:
+                yield Stored(**dict(zip(names, row, strict=True)))
     except sqlite3.Error as error:
         raise InputError(f"{path}: {error}") from error
 
 
 def centre_batches(path: Path) -> Iterator[Stored]:
-    """Yield every batch of a centre's file."""
-    for row in _rows(path, CENTRE_COLUMNS):
-        yield Stored(**row)  # type: ignore[arg-type] # SQLite's types are judged by their use
+    """Return every batch of a centre's file."""
+    return _rows(path, CENTRE_COLUMNS)
 
 
 def buffer_batches(path: Path) -> Iterator[Stored]:
-    """Yield every batch of a gateway's buffer file."""
-    for row in _rows(path, BUFFER_COLUMNS):
-        receipted = bool(row.pop("receipted"))
-        yield Stored(**row, is_receipted=receipted)  # type: ignore[arg-type] # as above
+    """Return every batch of a gateway's buffer file."""
+    return _rows(path, BUFFER_COLUMNS)
 
 
 def check_columns(stored: Stored, batch: Batch) -> None:
