@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from edge_agent import logs
 from tests.bench.figure import Figure, table
 
 # In this order: what needs nothing but the wire first, what takes long last.
@@ -33,6 +34,7 @@ def main() -> None:
     unknown = [name for name in chosen if name not in BENCHES]
     if unknown:
         parser.error(f"{', '.join(unknown)}: choose of {', '.join(BENCHES)}")
+    logs.configure("error")
     RESULTS.mkdir(parents=True, exist_ok=True)
     print(f"{platform.machine()}, {os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}\n")
     for name in chosen:
