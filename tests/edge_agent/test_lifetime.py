@@ -59,8 +59,11 @@ async def test_a_failing_block_still_waits_for_the_work() -> None:
 
 
 async def test_work_that_does_not_end_cannot_hold_the_stop() -> None:
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
     async with asyncio.timeout(5):
-        async with until_done(asyncio.Event().wait(), limit_s=0.01):
+        async with until_done(endless(), limit_s=0.01):
             pass
 
 
@@ -104,3 +107,24 @@ async def test_the_same_order_twice_is_one() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await orders.next()
+
+
+async def test_work_until_a_stop_comes_to_its_end_when_nobody_stops_it() -> None:
+    async def work() -> str:
+        await asyncio.sleep(0)
+        return "done"
+
+    async with Orders() as orders:
+        orders.give(Order.RELOAD)
+        assert await orders.until_stop(work()) == "done"
+
+
+async def test_a_stop_cuts_work_short_that_would_never_end() -> None:
+    async def work() -> str:
+        await asyncio.Event().wait()
+        return "done"
+
+    async with Orders() as orders, asyncio.timeout(5):
+        asyncio.get_running_loop().call_soon(orders.give, Order.STOP)
+        assert await orders.until_stop(work()) is None
+        assert await orders.next() is Order.STOP

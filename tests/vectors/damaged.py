@@ -106,12 +106,15 @@ def _chains() -> Iterator[Damage]:
     yield damage(Code.CHAIN, "number_left_out", number, "2 does not follow 0, whose hash it names")
     unknown = resigned(ORDINARY, prev_batch_hash=Hash(sha256(b"unknown").digest()))
     yield damage(Code.CHAIN, "previous_unknown", unknown, "it follows a batch that is not there")
-    for name, changes, why in (
-        ("first_seq", {"first_seq": 3}, "the genesis has rows 0 and 1: the next is 2"),
-        ("boot_count", {"boot_count": 0}, "boot_count falls from 1 to 0"),
-        ("mono_ns", {"mono_ns": MONO_NS}, "mono_ns falls within one boot"),
+    first_seq = resigned(ORDINARY, first_seq=3)
+    boot_count = resigned(ORDINARY, boot_count=0)
+    mono_ns = resigned(ORDINARY, mono_ns=MONO_NS)
+    for name, made, why in (
+        ("first_seq", first_seq, "the genesis has rows 0 and 1: the next is 2"),
+        ("boot_count", boot_count, "boot_count falls from 1 to 0"),
+        ("mono_ns", mono_ns, "mono_ns falls within one boot"),
     ):
-        evidence = damage(Code.CHAIN, name, resigned(ORDINARY, **changes), why)
+        evidence = damage(Code.CHAIN, name, made, why)
         yield replace(evidence, is_evidence=True)
 
 

@@ -7,7 +7,7 @@ blocks, made by hand.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Final
+from typing import Final, Unpack
 from uuid import UUID
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from edge_agent.wire.arrow import arrow_stream
 from edge_agent.wire.batch import record_root
 from edge_agent.wire.bundle import ChannelRow, bundle_bytes, config_hash
+from edge_agent.wire.canonical import JsonValue
 from edge_agent.wire.events import Event
 from edge_agent.wire.frame import BatchFrame, FrameFlag, encode_batch
 from edge_agent.wire.header import Header, batch_hash
@@ -22,6 +23,7 @@ from edge_agent.wire.payload import join
 from edge_agent.wire.readings import ROW, RowArray
 from edge_agent.wire.signing import BATCH_CONTEXT, SigningKey
 from edge_agent.wire.vocabulary import NO_HASH, BatchFlag, ClockState, Hash
+from tests.header_fields import HeaderFields
 
 SEED: Final = bytes(range(32))
 SERVER_SEED: Final = bytes(range(32, 64))
@@ -67,13 +69,13 @@ BUNDLE: Final = bundle_bytes(
 )
 
 
-def event(kind: str, *, second: int = 0, **fields: object) -> Event:
+def event(kind: str, *, second: int = 0, **fields: JsonValue) -> Event:
     """Return an event so many seconds after the first."""
     return Event(
         type=kind,
         at_ns=AT_NS + second * SECOND_NS,
         mono_ns=MONO_NS + second * SECOND_NS,
-        fields=fields,  # type: ignore[arg-type]  # JSON by construction
+        fields=fields,
     )
 
 
@@ -183,9 +185,9 @@ def made(
     )
 
 
-def resigned(good: Made, **changes: object) -> Made:
+def resigned(good: Made, **changes: Unpack[HeaderFields]) -> Made:
     """Return the batch with other header fields, signed anew."""
-    header = replace(good.header, **changes)  # type: ignore[arg-type]  # fields by name
+    header = replace(good.header, **changes)
     return with_header_bytes(replace(good, header=header), header.pack())
 
 

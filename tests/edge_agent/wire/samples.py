@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final, TypeVar, Unpack
 from uuid import UUID
 
 import numpy as np
@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edge_agent.wire.batch import Origin, Position, SignedBatch, Stamp, seal
+from edge_agent.wire.canonical import JsonValue
 from edge_agent.wire.events import Event
 from edge_agent.wire.header import Header
 from edge_agent.wire.readings import ROW, Readings, RowArray, rows_of
 from edge_agent.wire.refusal import Code, RefusedError
 from edge_agent.wire.signing import SigningKey
 from edge_agent.wire.vocabulary import NO_HASH, BatchFlag, ClockState, Hash
+from tests.header_fields import HeaderFields
 
 T = TypeVar("T")
 
@@ -63,10 +65,10 @@ GOOD_HEADER: Final = Header(
 )
 
 
-def event(kind: str = "note", **fields: object) -> Event:
+def event(kind: str = "note", **fields: JsonValue) -> Event:
     """Return an event; a note unless another type and its fields are given."""
-    given = fields or {"who": "tester", "text": "wind from the west"}
-    return Event(type=kind, at_ns=AT, mono_ns=5, fields=given)  # type: ignore[arg-type]
+    note: dict[str, JsonValue] = {"who": "tester", "text": "wind from the west"}
+    return Event(type=kind, at_ns=AT, mono_ns=5, fields=fields or note)
 
 
 def beginning() -> Event:
@@ -119,9 +121,9 @@ def sealed(
     return seal(rows, lines, position=position, stamp=STAMP, origin=ORIGIN, flags=flags)
 
 
-def header(**changes: object) -> Header:
+def header(**changes: Unpack[HeaderFields]) -> Header:
     """Return the good header with other values."""
-    return replace(GOOD_HEADER, **changes)  # type: ignore[arg-type]
+    return replace(GOOD_HEADER, **changes)
 
 
 def refused(code: Code) -> "pytest.RaisesExc[RefusedError]":

@@ -63,7 +63,7 @@ def test_the_header_says_what_was_sealed() -> None:
     assert batch.header == header(
         record_count=3,
         payload_len=len(payload),
-        payload_sha256=sha256(payload).digest(),
+        payload_sha256=Hash(sha256(payload).digest()),
         record_root=record_root(rows, [events[0].line]),
     )
     assert batch.header_bytes == batch.header.pack()

@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from hashlib import sha256
+from typing import TypedDict
 
 import pytest
 
@@ -17,6 +18,19 @@ from edge_agent.wire.canonical import JsonValue, canonical, parse_canonical
 from edge_agent.wire.refusal import Code
 from edge_agent.wire.words import RAW_TYPES
 from tests.edge_agent.wire.samples import refused
+
+
+class RowFields(TypedDict, total=False):
+    """The fields of a channel row that can be wrong in themselves."""
+
+    channel: int
+    raw_type: str
+    word_order: str
+    scale: str
+    offset: str
+    resolution: str
+    profile_hash: str
+
 
 PROFILE_HASH = "ab" * 32
 ROW = ChannelRow(
@@ -92,8 +106,8 @@ def test_a_channel_has_the_keys_of_the_page() -> None:
     ],
     ids=str,
 )
-def test_a_channel_that_may_exist_does(changes: dict[str, object]) -> None:
-    replace(ROW, **changes)  # type: ignore[arg-type]
+def test_a_channel_that_may_exist_does(changes: RowFields) -> None:
+    replace(ROW, **changes)
 
 
 @pytest.mark.parametrize(
@@ -124,9 +138,9 @@ def test_a_channel_that_may_exist_does(changes: dict[str, object]) -> None:
     ],
     ids=str,
 )
-def test_a_channel_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
+def test_a_channel_that_cannot_be_is_refused(changes: RowFields) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        replace(ROW, **changes)  # type: ignore[arg-type]
+        replace(ROW, **changes)
 
 
 @pytest.mark.parametrize("numbers", [(7, 7), (9, 7)])

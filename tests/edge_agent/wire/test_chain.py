@@ -7,10 +7,11 @@ from edge_agent.wire.chain import link_fault, successor_fault
 from edge_agent.wire.header import batch_hash
 from edge_agent.wire.vocabulary import NO_HASH, Hash
 from tests.edge_agent.wire.samples import BOOT, CHAIN, GOOD_HEADER, HASH, OTHER, header
+from tests.header_fields import HeaderFields
 
 PREVIOUS = GOOD_HEADER
 PREVIOUS_HASH = batch_hash(PREVIOUS.pack())
-NEXT = {"batch_no": 8, "first_seq": 76, "prev_batch_hash": PREVIOUS_HASH}
+NEXT: HeaderFields = {"batch_no": 8, "first_seq": 76, "prev_batch_hash": PREVIOUS_HASH}
 
 
 def test_a_position_goes_on_where_the_last_batch_ended() -> None:
@@ -37,7 +38,7 @@ def test_a_position_goes_on_where_the_last_batch_ended() -> None:
         pytest.param({"config_hash": Hash(b"c" * 32)}, id="another configuration"),
     ],
 )
-def test_a_good_successor_has_no_fault(changes: dict[str, object]) -> None:
+def test_a_good_successor_has_no_fault(changes: HeaderFields) -> None:
     good = header(**NEXT | changes)
     assert link_fault(PREVIOUS, PREVIOUS_HASH, good) is None
     assert successor_fault(PREVIOUS, good) is None
@@ -53,7 +54,7 @@ def test_a_good_successor_has_no_fault(changes: dict[str, object]) -> None:
         pytest.param({"prev_batch_hash": HASH}, "prev_batch_hash", id="another batch before"),
     ],
 )
-def test_a_batch_that_stands_elsewhere_is_no_link(changes: dict[str, object], word: str) -> None:
+def test_a_batch_that_stands_elsewhere_is_no_link(changes: HeaderFields, word: str) -> None:
     fault = link_fault(PREVIOUS, PREVIOUS_HASH, header(**NEXT | changes))
     assert fault is not None
     assert word in fault
@@ -70,9 +71,7 @@ def test_a_batch_that_stands_elsewhere_is_no_link(changes: dict[str, object], wo
         pytest.param({"boot_count": 4, "mono_ns": 0}, "mono_ns", id="clock back, same kernel"),
     ],
 )
-def test_a_successor_that_does_not_count_on_is_evidence(
-    changes: dict[str, object], word: str
-) -> None:
+def test_a_successor_that_does_not_count_on_is_evidence(changes: HeaderFields, word: str) -> None:
     bad = header(**NEXT | changes)
     assert link_fault(PREVIOUS, PREVIOUS_HASH, bad) is None
     fault = successor_fault(PREVIOUS, bad)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.wire.canonical import canonical
+from edge_agent.wire.canonical import JsonValue, canonical
 from edge_agent.wire.event_fields import FIELDS, is_nanoseconds
 from edge_agent.wire.events import Event, check_events, parse_event
 from edge_agent.wire.refusal import Code
@@ -14,7 +14,7 @@ from edge_agent.wire.vocabulary import BatchFlag
 from tests.edge_agent.wire.samples import AT, CHAIN, HASH, beginning, event, loss, refused
 
 PLACE: Final = {"chain": str(CHAIN), "batch_no": "7", "batch_hash": HASH.hex()}
-GOOD: Final[dict[str, dict[str, object]]] = {
+GOOD: Final[dict[str, dict[str, JsonValue]]] = {
     "continue": {"reason": "fork", "previous": PLACE},
     "boot": {
         "boot_count": 3,
@@ -51,9 +51,9 @@ GOOD: Final[dict[str, dict[str, object]]] = {
 }
 
 
-def line(kind: str, fields: dict[str, object]) -> bytes:
+def line(kind: str, fields: dict[str, JsonValue]) -> bytes:
     """Return the line of an event with these fields, as they are."""
-    return canonical({"type": kind, "at_ns": "1", "mono_ns": "2", **fields})  # type: ignore[dict-item]
+    return canonical({"type": kind, "at_ns": "1", "mono_ns": "2", **fields})
 
 
 def test_every_known_type_has_an_example_here() -> None:
@@ -76,7 +76,7 @@ def test_a_known_type_without_one_of_its_fields_is_refused(kind: str, name: str)
         parse_event(line(kind, fields))
 
 
-WRONG: Final[list[tuple[str, str, object]]] = [
+WRONG: Final[list[tuple[str, str, JsonValue]]] = [
     ("continue", "reason", "because"),
     ("continue", "reason", 1),
     ("continue", "previous", "none"),
@@ -122,7 +122,7 @@ WRONG: Final[list[tuple[str, str, object]]] = [
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), WRONG)
-def test_a_field_of_another_form_is_refused(kind: str, name: str, value: object) -> None:
+def test_a_field_of_another_form_is_refused(kind: str, name: str, value: JsonValue) -> None:
     with refused(Code.EVENT):
         parse_event(line(kind, GOOD[kind] | {name: value}))
 
@@ -133,7 +133,7 @@ def test_an_open_gap_has_no_end_yet() -> None:
 
 
 def test_the_end_of_a_calibration_says_all_of_its_result() -> None:
-    end = {"reference": "0.0", "reading": "0.4", "drift_pct_span": "-0.2"}
+    end: dict[str, JsonValue] = {"reference": "0.0", "reading": "0.4", "drift_pct_span": "-0.2"}
     parse_event(line("calibration", GOOD["calibration"] | end))
     for name in end:
         for wrong in (end | {name: 0}, end | {name: "1e3"}, {k: end[k] for k in end if k != name}):
@@ -165,7 +165,7 @@ def test_wide_integers_are_written_as_digits() -> None:
     made = event("loss", **dict(loss().fields))
     assert b'"first_seq":"30"' in made.line
     assert f'"to_ns":"{AT + 1}"'.encode() in made.line
-    previous = {"chain": str(CHAIN), "batch_no": 2**60, "batch_hash": HASH.hex()}
+    previous: JsonValue = {"chain": str(CHAIN), "batch_no": 2**60, "batch_hash": HASH.hex()}
     told = event("continue", reason="reset", previous=previous).line
     assert b'"batch_no":"1152921504606846976"' in told
     # A flag is no number, whatever Python thinks.
@@ -173,12 +173,12 @@ def test_wide_integers_are_written_as_digits() -> None:
 
 
 @pytest.mark.parametrize(("value", "read"), [(5, 5), ("5", 5), ("-9223372036854775808", -(2**63))])
-def test_an_integer_field_is_read_from_number_or_digits(value: object, read: int) -> None:
+def test_an_integer_field_is_read_from_number_or_digits(value: JsonValue, read: int) -> None:
     assert event("x", n=value).integer("n") == read
 
 
 @pytest.mark.parametrize("value", [None, True, "x", "5 ", [5]])
-def test_what_is_no_integer_is_not_read_as_one(value: object) -> None:
+def test_what_is_no_integer_is_not_read_as_one(value: JsonValue) -> None:
     with refused(Code.EVENT):
         event("x", n=value).integer("n")
     with refused(Code.EVENT):

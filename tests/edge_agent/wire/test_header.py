@@ -12,14 +12,15 @@ from edge_agent.wire.header import HEADER_SIZE, MAX_PAYLOAD, Header, batch_hash
 from edge_agent.wire.refusal import Code
 from edge_agent.wire.vocabulary import NO_HASH, UNKNOWN_ERROR_MS, BatchFlag, ClockState, Hash
 from tests.edge_agent.wire.samples import GOOD_HEADER, HASH, header, refused, unless_refused
+from tests.header_fields import HeaderFields
 
-GENESIS = {
+GENESIS: HeaderFields = {
     "flags": BatchFlag.GENESIS,
     "batch_no": 0,
     "first_seq": 0,
     "prev_batch_hash": NO_HASH,
 }
-UNTRUSTED = {"flags": BatchFlag.CLOCK_UNTRUSTED, "wall_unc_ms": UNKNOWN_ERROR_MS}
+UNTRUSTED: HeaderFields = {"flags": BatchFlag.CLOCK_UNTRUSTED, "wall_unc_ms": UNKNOWN_ERROR_MS}
 
 HASHES = st.binary(min_size=32, max_size=32).filter(any).map(Hash)
 IDS = st.uuids()
@@ -122,7 +123,7 @@ def test_a_header_knows_where_the_next_batch_begins() -> None:
         pytest.param({"software_hash": NO_HASH}, id="development build"),
     ],
 )
-def test_values_on_the_good_side_of_every_limit_pass(changes: dict[str, object]) -> None:
+def test_values_on_the_good_side_of_every_limit_pass(changes: HeaderFields) -> None:
     assert Header.unpack(header(**changes).pack()) == header(**changes)
 
 
@@ -147,7 +148,7 @@ def test_values_on_the_good_side_of_every_limit_pass(changes: dict[str, object])
         pytest.param({"record_root": HASH[:31]}, id="a short hash"),
     ],
 )
-def test_values_on_the_bad_side_of_every_limit_are_refused(changes: dict[str, object]) -> None:
+def test_values_on_the_bad_side_of_every_limit_are_refused(changes: HeaderFields) -> None:
     with refused(Code.HEADER):
         header(**changes)
 
