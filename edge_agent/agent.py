@@ -6,16 +6,17 @@ is opened before anything of the network, so that nothing is read that could not
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import structlog
 
 from edge_agent.buffer.records import Boot, Held
-from edge_agent.buffer.store import open_buffer
-from edge_agent.clock import SystemClock, boot_id
+from edge_agent.buffer.store import BufferUnavailableError, open_buffer
+from edge_agent.clock import NS_PER_S, Clock, SystemClock, boot_id
+from edge_agent.committer import Committer
 from edge_agent.config.plan import Plan
 from edge_agent.configured import Configured, documents_kept
 from edge_agent.health.server import serve_health
@@ -23,7 +24,7 @@ from edge_agent.health.systemd import Notifier, Progress, feed_watchdog, watchdo
 from edge_agent.identity import load_receipt_keys, load_signing_key
 from edge_agent.lifetime import Order, Orders, beside, until_done
 from edge_agent.overview import Overview
-from edge_agent.pipeline import Committer, Ending, Intake
+from edge_agent.pipeline import Ending, Intake
 from edge_agent.polling import Pollers
 from edge_agent.uplink.client import Uplink, open_uplink
 
@@ -31,6 +32,8 @@ from edge_agent.uplink.client import Uplink, open_uplink
 # not sent is durable, and goes after the next start.
 COMMIT_LIMIT_S = 10.0
 FLUSH_LIMIT_S = 5.0
+# Uploading goes on so long after the storage could not be read.
+STORAGE_PAUSE_S = 60
 
 log = structlog.get_logger()
 
@@ -65,24 +68,37 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
             Orders() as orders,
             beside(serve_health(settings.health, overview.sources(progress), clock)),
             beside(feed_watchdog(notifier, progress, clock, limit_s=limit_s)),
-            uploading(uplink),
+            uploading(uplink, clock),
             until_done(committer.run(), limit_s=COMMIT_LIMIT_S),
-            Ending(intake.end),
+            Ending(intake),
             pollers,
         ):
             await pollers.apply(plan.devices)
             notifier.ready(f"polling {len(plan.devices)} devices")
             while await orders.next() is Order.RELOAD:
                 notifier.reloading()
-                active = await active.reloaded(reread, committer, pollers, overview)
+                # A full buffer can hold a reload for ever; it must not hold a stop.
+                reload = active.reloaded(reread, committer, pollers, overview)
+                active = await orders.until_stop(reload) or active
                 notifier.ready(f"polling {len(active.plan.devices)} devices")
             notifier.stopping()
-            log.info("agent.stopped")
+    log.info("agent.stopped")
 
 
 @asynccontextmanager
-async def uploading(uplink: Uplink[Held]) -> AsyncIterator[None]:
+async def uploading(uplink: Uplink[Held], clock: Clock) -> AsyncIterator[None]:
     """Upload beside a block; afterwards send what can be sent within the limit."""
-    async with beside(uplink.upload()):
+    async with beside(kept_up(uplink.upload, clock)):
         yield
-    await uplink.flush(FLUSH_LIMIT_S)
+    with suppress(BufferUnavailableError):
+        await uplink.flush(FLUSH_LIMIT_S)
+
+
+async def kept_up(upload: Callable[[], Awaitable[None]], clock: Clock) -> None:
+    """Upload for ever: storage that cannot be read is tried again, and is not the agent's end."""
+    while True:
+        try:
+            await upload()
+        except BufferUnavailableError as error:
+            log.warning("upload.postponed", reason=str(error))
+            await clock.sleep_until(clock.now().mono_ns + STORAGE_PAUSE_S * NS_PER_S)

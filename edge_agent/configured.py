@@ -3,16 +3,17 @@
 A change ends the open batch: a batch names one configuration only (docs/wire-format.md section 2).
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
 import structlog
 
-from edge_agent.buffer.store import Buffer
+from edge_agent.buffer.store import Buffer, BufferUnavailableError
+from edge_agent.committer import Committer
 from edge_agent.config.plan import ConfigurationError, Plan
 from edge_agent.overview import Overview
-from edge_agent.pipeline import Committer
 from edge_agent.polling import Pollers
 from edge_agent.quality.judge import Judge
 from edge_agent.uplink.client import Identity
@@ -62,11 +63,15 @@ class Configured:
         return Identity(trust=trust, own_key=self.origin.key.verifying_key)
 
     async def reloaded(
-        self, reread: Callable[[], Plan], committer: Committer, pollers: Pollers, overview: Overview
+        self,
+        reread: Callable[[], Plan],
+        committer: Committer[Buffer],
+        pollers: Pollers,
+        overview: Overview,
     ) -> Self:
         """Return the configuration that is in force after a reload: a new one, or this one."""
         try:
-            plan = reread()
+            plan = await asyncio.to_thread(reread)
         except ConfigurationError as error:
             log.error("configuration.refused", problems=list(error.problems))
             return self
@@ -76,9 +81,13 @@ class Configured:
                 problems=["agent.toml has changed: it is read at a start only. Restart the agent"],
             )
             return self
+        try:
+            await documents_kept(committer.buffer, plan)
+        except BufferUnavailableError as error:
+            log.error("configuration.refused", problems=[str(error)])
+            return self
         after = type(self).of(plan, self.origin.key, self)
         await pollers.stop_changed(plan.devices)
-        await documents_kept(committer.buffer, plan)
         await committer.switch(after.judges, after.origin)
         pollers.start_changed(plan.devices)
         overview.plan = plan

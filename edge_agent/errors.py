@@ -4,6 +4,7 @@ Errors of the other two families (the world failed, we are wrong) are not here: 
 module whose world failed, and a bug is whatever exception it raises.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
 
 
@@ -30,3 +31,12 @@ class OperatorError(Exception):
         self.problems = problems
         if exit_code is not None:
             self.exit_code = exit_code
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield what a group of errors is made of, however deep; an error that is none is itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from leaves(part)
+    else:
+        yield error

@@ -8,7 +8,9 @@ import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from enum import Enum, auto
-from typing import Self
+from typing import Self, TypeVar
+
+Result = TypeVar("Result")
 
 
 @asynccontextmanager
@@ -47,6 +49,7 @@ class Orders:
     def __init__(self) -> None:
         self._given: set[Order] = set()
         self._is_given = asyncio.Event()
+        self._is_stopped = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -64,6 +67,18 @@ class Orders:
         """Give an order; the same one twice is one."""
         self._given.add(order)
         self._is_given.set()
+        if order is Order.STOP:
+            self._is_stopped.set()
+
+    async def until_stop(self, work: Coroutine[None, None, Result]) -> Result | None:
+        """Return what work returns; None when a stop was ordered first, which cancels it."""
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(work)
+            stop = group.create_task(self._is_stopped.wait())
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            task.cancel()
+            stop.cancel()
+        return None if task.cancelled() else task.result()
 
     async def next(self) -> Order:
         """Return the next order."""

@@ -11,7 +11,9 @@ from importlib.metadata import version
 import numpy as np
 
 from edge_agent.buffer.records import Held
+from edge_agent.buffer.store import Buffer
 from edge_agent.clock import Clock
+from edge_agent.committer import Committer
 from edge_agent.config.plan import Device, Plan
 from edge_agent.health.pages import Sources
 from edge_agent.health.status import (
@@ -24,7 +26,7 @@ from edge_agent.health.status import (
     Snapshot,
 )
 from edge_agent.health.systemd import Progress
-from edge_agent.pipeline import Committer, Intake
+from edge_agent.pipeline import Intake
 from edge_agent.uplink.client import Uplink
 from edge_agent.wire.engineering import Scaling
 from edge_agent.wire.readings import Readings
@@ -38,7 +40,7 @@ class Overview:
         self,
         plan: Plan,
         intake: Intake,
-        committer: Committer,
+        committer: Committer[Buffer],
         uplink: Uplink[Held],
         *,
         clock: Clock,
@@ -130,7 +132,7 @@ def _values(device: Device, readings: Readings) -> list[str | None]:
     ]
 
 
-def _buffer_status(committer: Committer) -> BufferStatus:
+def _buffer_status(committer: Committer[Buffer]) -> BufferStatus:
     buffer = committer.buffer
     backlog, usage, head = buffer.backlog(), buffer.usage(), buffer.head
     return BufferStatus(

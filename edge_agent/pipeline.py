@@ -1,21 +1,18 @@
 """The hand-over between reading and storing: judged readings wait here until a commit is due.
 
-What waits has no number, no hash and no signature yet (docs/wire-format.md section 11). Nothing is
-ever dropped: a full intake makes the pollers wait, and what they then miss becomes a gap event.
+What waits has no number, no hash and no signature yet (docs/wire-format.md section 11). A full
+intake makes the pollers wait, and what they then miss becomes a gap event. Only a stop gives up
+what cannot be stored in its time, and says so.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
-import structlog
-
-from edge_agent.buffer.store import Buffer, BufferFullError, BufferUnavailableError
 from edge_agent.clock import NS_PER_S, Clock
-from edge_agent.quality.judge import Judge
-from edge_agent.wire.batch import Origin
+from edge_agent.quality.judge import Judgement
 from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Readings, Scan
 
@@ -25,11 +22,18 @@ ROWS_DUE: Final = 32_768
 ROWS_FULL: Final = 65_536
 # Events commit at once, at most one extra commit a second (docs/wire-format.md section 11).
 URGENT_PAUSE_NS: Final = NS_PER_S
+# Events never wait, so they count as well: pollers that wait tell one gap a device, and then one
+# an hour. Eight batches take so many lines (docs/wire-format.md section 2).
+EVENTS_FULL: Final = 8_192
 EVENTS_KEPT: Final = 200
-# Storage that refuses is tried again so often; nothing is accepted meanwhile.
-STORAGE_PAUSE_NS: Final = NS_PER_S
 
-log = structlog.get_logger()
+
+class Judge(Protocol):
+    """What the intake needs of the judge of a device; `quality.judge.Judge` is the one there is."""
+
+    def judge(self, scan: Scan) -> Judgement:
+        """Return the scan with a quality for every reading."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,7 @@ class Intake:
         self._rows = 0
         self._is_urgent = False
         self._has_ended = False
+        self._is_orderly = True
         self._wake = asyncio.Event()
         self._has_room = asyncio.Event()
         self._has_room.set()
@@ -110,6 +115,16 @@ class Intake:
     def is_full(self) -> bool:
         """Whether pollers have to wait."""
         return not self._has_room.is_set()
+
+    @property
+    def waiting(self) -> Waiting:
+        """What has not been taken yet."""
+        return Waiting(
+            rows=self._rows,
+            event_count=len(self._events),
+            is_urgent=self._is_urgent,
+            has_ended=self._has_ended,
+        )
 
     def room(self) -> "Room":
         """Return a context that is entered when there is room, and yields `hand_over`."""
@@ -135,12 +150,23 @@ class Intake:
     def record(self, event: Event) -> None:
         """Hold one event; it commits at once and never waits for room."""
         self._events.append(event)
+        if len(self._events) >= EVENTS_FULL:
+            self._has_room.clear()
         self.recent.heard(event)
         self._is_urgent = True
         self._wake.set()
 
-    def end(self) -> None:
-        """Say that nothing more will come: the last portion is due now."""
+    def end(self, *, is_orderly: bool = True) -> None:
+        """Say that nothing more will come: the last portion is due now.
+
+        After an orderly stop it holds something always: the next `boot` event calls the stop clean
+        only if a batch says that it is the last before it. A crash of ours is not signed as one.
+        """
+        self._is_orderly = is_orderly
+        if is_orderly and not self._rows and not self._events:
+            now = self._clock.now()
+            fields = {"who": "agent", "text": "stopped with nothing left to store"}
+            self.record(Event(type="note", at_ns=now.utc_ns, mono_ns=now.mono_ns, fields=fields))
         self._has_ended = True
         self._wake.set()
 
@@ -156,14 +182,8 @@ class Intake:
         """Return when a portion should be taken."""
         while True:
             now_ns = self._clock.now().mono_ns
-            waiting = Waiting(
-                rows=self._rows,
-                event_count=len(self._events),
-                is_urgent=self._is_urgent,
-                has_ended=self._has_ended,
-            )
             at_ns = commit_due_at(
-                waiting, last_ns=self._last_ns, now_ns=now_ns, interval_ns=self._interval_ns
+                self.waiting, last_ns=self._last_ns, now_ns=now_ns, interval_ns=self._interval_ns
             )
             if at_ns is not None and at_ns <= now_ns:
                 return
@@ -173,7 +193,9 @@ class Intake:
     def take(self) -> Portion:
         """Return what waits, and make room."""
         portion = Portion(
-            readings=tuple(self._readings), events=tuple(self._events), is_last=self._has_ended
+            readings=tuple(self._readings),
+            events=tuple(self._events),
+            is_last=self._has_ended and self._is_orderly,
         )
         self._readings, self._events, self._rows = [], [], 0
         self._is_urgent = False
@@ -200,79 +222,14 @@ class Room:
         return None
 
 
-class Committer:
-    """Stores portion after portion until the intake ends: the only writer of readings."""
-
-    def __init__(self, intake: Intake, buffer: Buffer) -> None:
-        self._intake = intake
-        self._lock = asyncio.Lock()
-        self.buffer = buffer
-        self.is_blocked = False
-
-    async def run(self) -> None:
-        """Commit every portion when it is due; return after the last one."""
-        is_last = False
-        while not is_last:
-            await self._intake.due()
-            async with self._lock:
-                portion = self._intake.take()
-                await self._store(portion)
-            is_last = portion.is_last
-
-    async def switch(self, judges: Mapping[str, Judge], origin: Origin) -> None:
-        """Commit what waits under the old configuration; judge and seal by the new one after it."""
-        async with self._lock:
-            portion = self._intake.take()
-            self._intake.judge_by(judges)
-            await self._store(portion)
-            await self.buffer.apply(origin)
-
-    async def _store(self, portion: Portion) -> None:
-        """Make one portion durable, however long the buffer is full or the storage refuses.
-
-        Waiting here fills the intake, which stops the pollers: nothing more is accepted, and
-        what is not read meanwhile is told as a gap.
-        """
-        if not portion.readings and not portion.events:
-            return
-        try:
-            while not await self._is_stored(portion):
-                continue
-        except asyncio.CancelledError:
-            rows = sum(len(scan.channel) for scan in portion.readings)
-            log.error("readings.dropped", rows=rows, reason="no room, and the agent stops")
-            raise
-
-    async def _is_stored(self, portion: Portion) -> bool:
-        try:
-            await self.buffer.append(portion)
-        except BufferFullError as error:
-            self._blocked(error)
-            await self.buffer.has_space()
-            return False
-        except BufferUnavailableError as error:
-            self._blocked(error)
-            await self._intake.pause(STORAGE_PAUSE_NS)
-            return False
-        if self.is_blocked:
-            log.info("buffer.freed")
-        self.is_blocked = False
-        return True
-
-    def _blocked(self, error: BufferFullError | BufferUnavailableError) -> None:
-        if not self.is_blocked:
-            log.error("buffer.blocked", reason=str(error))
-        self.is_blocked = True
-
-
 class Ending:
-    """Calls `end` when the block is left, however it is left."""
+    """Ends an intake when the block is left, however it is left."""
 
-    def __init__(self, end: Callable[[], None]) -> None:
-        self._end = end
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self._end()
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._intake.end(is_orderly=kind is None)

@@ -34,6 +34,7 @@ class Pollers:
         self._random = secrets.SystemRandom()
         self._devices: tuple[Device, ...] = ()
         self._tasks: dict[Endpoint, asyncio.Task[None]] = {}
+        self._stopped_ns: dict[Endpoint, int] = {}
         self._group = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
@@ -58,6 +59,7 @@ class Pollers:
     async def stop_changed(self, devices: Sequence[Device]) -> None:
         """Stop the pollers of endpoints whose devices are gone or will be others."""
         stops = changes(self._devices, devices).stops
+        self._stopped_ns = dict.fromkeys(stops, self._clock.now().mono_ns)
         stopping = [self._tasks.pop(endpoint) for endpoint in stops]
         for task in stopping:
             task.cancel()
@@ -66,13 +68,17 @@ class Pollers:
             await asyncio.wait(stopping)
 
     def start_changed(self, devices: Sequence[Device]) -> None:
-        """Start pollers for endpoints that are new or whose devices are others."""
+        """Start pollers for endpoints that are new or whose devices are others.
+
+        The polls of those that stopped for it were due from then on: what was missed is a gap.
+        """
         starts = changes(self._devices, devices).starts
         now_ns = self._clock.now().mono_ns
         for index, (endpoint, behind) in enumerate(starts.items()):
             # Endpoints start spread over their period: a burst would make them wait for each other.
             phase_ns = round(behind[0].period_s * NS_PER_S * index / len(starts))
-            poller = self._poll(str(endpoint), behind, now_ns + phase_ns)
+            origin_ns = self._stopped_ns.get(endpoint, now_ns) + phase_ns
+            poller = self._poll(str(endpoint), behind, origin_ns)
             self._tasks[endpoint] = self._group.create_task(poller, name=f"poll {endpoint}")
         self._devices = tuple(devices)
 

@@ -47,6 +47,11 @@ def buffer_facts(path: Path) -> dict[str, str | int | None]:
         summary = summary_of(path)
     except BufferUnavailableError as error:
         raise OperatorError(str(error), exit_code=ExitCode.UNAVAILABLE) from error
+    except PermissionError as error:
+        raise OperatorError(
+            f"{path}: this user may not look there. Use the agent's user, or sudo",
+            exit_code=ExitCode.PERMISSION,
+        ) from error
     chain = None if summary.chain is None else str(summary.chain)
     return {"path": str(path), **asdict(summary), "chain": chain}
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge_agent.cli.simulate import SCENARIOS, scenario
 from edge_agent.demo.session import Options, demonstrate
 
 
@@ -29,11 +30,16 @@ def main(arguments: Sequence[str]) -> int:
         metavar="FILE",
         help="write the account as JSON",
     )
-    parser.add_argument("--scenario", default=environ.get("CEMS_SIMULATOR_SCENARIO", "normal"))
+    parser.add_argument(
+        "--scenario",
+        type=scenario,
+        default=environ.get("CEMS_SIMULATOR_SCENARIO", "normal"),
+        help=f"{SCENARIOS} (default: CEMS_SIMULATOR_SCENARIO, or normal)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the simulated plant")
     known = parser.parse_args(arguments)
     options = Options(
-        seconds=known.seconds, summary=known.json, scenario=known.scenario, seed=known.seed
+        seconds=known.seconds, summary=known.json, scenario=known.scenario.value, seed=known.seed
     )
 
     def say(text: str) -> None:

@@ -9,10 +9,12 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from edge_agent.cli.check import DEFAULT_CONFIG
+from edge_agent.config.url import url_fault
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.identity import create_signing_key, public_pem
 
 DEFAULT_STATE: Final = Path("/var/lib/edge-agent")
+DEFAULT_SOCKET: Final = Path("/run/edge-agent/agent.sock")
 
 TEMPLATE: Final = """\
 # Configuration of one gateway; every key is explained in docs/configuration.md.
@@ -20,19 +22,19 @@ TEMPLATE: Final = """\
 
 [gateway]
 id = "{gateway}"
-facility = "{facility}"
+facility = {facility}
 simulated = {simulated}
-key_file = "{state}/gateway.key"
+key_file = {key_file}
 
 [buffer]
-path = "{state}/buffer.db"
+path = {buffer}
 
 [centre]
-url = "{centre}"
-receipt_key_file = "{folder}/centre-receipt.pem"
+url = {centre}
+receipt_key_file = {receipt_key_file}
 {ca_line}
 [health]
-socket = "{socket}"
+socket = {socket}
 """
 
 
@@ -42,29 +44,31 @@ def main(arguments: Sequence[str]) -> int:
     config: Path = known.config.absolute()
     state: Path = known.state.absolute()
     key = state / "gateway.key"
-    in_the_way = [path for path in (config, key) if path.exists()]
-    if in_the_way:
-        raise OperatorError(
-            *(f"{path}: exists already. Move it away to begin anew" for path in in_the_way)
-        )
-    for folder in (config.parent, config.parent / "devices.d", state):
-        folder.mkdir(parents=True, exist_ok=True)
     public = key.with_suffix(".pub")
-    public.write_text(public_pem(create_signing_key(key).verifying_key), encoding="ascii")
-    ca_line = f'ca_file = "{known.ca_file.absolute()}"\n' if known.ca_file else ""
-    config.write_text(
-        TEMPLATE.format(
-            gateway=known.gateway,
-            facility=known.facility,
-            simulated=str(known.simulated).lower(),
-            state=state,
-            folder=config.parent,
-            centre=known.centre,
-            ca_line=ca_line,
-            socket=known.socket or "/run/edge-agent/agent.sock",
-        ),
-        encoding="utf-8",
+    ca_line = f"ca_file = {_quoted(known.ca_file.absolute())}\n" if known.ca_file else ""
+    text = TEMPLATE.format(
+        gateway=known.gateway,
+        facility=_quoted(known.facility),
+        simulated=str(known.simulated).lower(),
+        key_file=_quoted(key),
+        buffer=_quoted(state / "buffer.db"),
+        receipt_key_file=_quoted(config.parent / "centre-receipt.pem"),
+        centre=_quoted(known.centre),
+        ca_line=ca_line,
+        socket=_quoted(known.socket.absolute() if known.socket else DEFAULT_SOCKET),
     )
+    try:
+        _refuse_to_overwrite(config, key)
+        for folder in (config.parent, config.parent / "devices.d", state):
+            folder.mkdir(parents=True, exist_ok=True)
+        public.write_text(public_pem(create_signing_key(key).verifying_key), encoding="ascii")
+        config.write_text(text, encoding="utf-8")
+    except OSError as fault:
+        is_forbidden = isinstance(fault, PermissionError)
+        raise OperatorError(
+            f"{fault.filename}: {fault.strerror}. --config and --state say where to write",
+            exit_code=ExitCode.PERMISSION if is_forbidden else ExitCode.CONFIGURATION,
+        ) from fault
     facts = {
         "gateway": str(known.gateway),
         "facility": known.facility,
@@ -74,6 +78,27 @@ def main(arguments: Sequence[str]) -> int:
     }
     print(json.dumps(facts) if known.json else _next_steps(facts))
     return ExitCode.OK
+
+
+def _quoted(value: Path | str) -> str:
+    """Return a TOML string; JSON writes it in the same way."""
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+def _refuse_to_overwrite(*paths: Path) -> None:
+    in_the_way = [path for path in paths if path.exists()]
+    if in_the_way:
+        raise OperatorError(
+            *(f"{path}: exists already. Move it away to begin anew" for path in in_the_way)
+        )
+
+
+def _address(text: str) -> str:
+    """Return the centre's address as it was given; whether a CA file is missing, `check` says."""
+    fault = url_fault(text, has_ca_file=True)
+    if fault is not None:
+        raise argparse.ArgumentTypeError(f"{fault.message}. {fault.remedy.capitalize()}")
+    return text
 
 
 def _next_steps(facts: dict[str, str]) -> str:
@@ -97,7 +122,7 @@ def _next_steps(facts: dict[str, str]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="edge-agent init", description=__doc__)
     parser.add_argument("--facility", required=True, help="the plant this gateway stands at")
-    parser.add_argument("--centre", required=True, help="https://... of the centre")
+    parser.add_argument("--centre", required=True, type=_address, help="https://... of the centre")
     parser.add_argument("--gateway", type=UUID, default=uuid4(), help="its UUID (default: new)")
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="agent.toml to write")
     parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="key and buffer")

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edge_agent import agent, logs
+from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
 from edge_agent.cli.check import DEFAULT_CONFIG
 from edge_agent.config.plan import Plan, load_plan
-from edge_agent.errors import ExitCode
+from edge_agent.errors import ExitCode, OperatorError, leaves
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,7 +26,13 @@ def main(arguments: Sequence[str]) -> int:
 
     plan = read()
     logs.configure(plan.settings.log.level)
-    asyncio.run(agent.run(plan, read))
+    faults: list[str] = []
+    try:
+        asyncio.run(agent.run(plan, read))
+    except* (BufferFullError, BufferUnavailableError) as group:
+        faults += [str(error) for error in leaves(group)]
+    if faults:
+        raise OperatorError(*faults, exit_code=ExitCode.UNAVAILABLE)
     return ExitCode.OK
 
 

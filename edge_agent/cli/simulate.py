@@ -6,12 +6,15 @@ import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from edge_agent import logs
-from edge_agent.errors import ExitCode
+from edge_agent.errors import ExitCode, OperatorError, leaves
 from edge_agent.simulator.fault import FaultRates
 from edge_agent.simulator.plant import Scenario
 from edge_agent.simulator.service import SimulatorSettings, simulate
+
+SCENARIOS: Final = ", ".join(Scenario)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -19,9 +22,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="edge-agent simulate", description=__doc__)
     parser.add_argument(
         "--scenario",
-        choices=[scenario.value for scenario in Scenario],
+        type=scenario,
         default=os.environ.get("CEMS_SIMULATOR_SCENARIO", "normal"),
-        help="what happens at the plant (default: CEMS_SIMULATOR_SCENARIO, or normal)",
+        help=f"{SCENARIOS} (default: CEMS_SIMULATOR_SCENARIO, or normal)",
     )
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same plant")
     parser.add_argument("--port", type=int, default=5020, help="of the first device; 0: any free")
@@ -37,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     logs.configure()
     try:
         settings = SimulatorSettings(
-            scenario=Scenario(known.scenario),
+            scenario=known.scenario,
             seed=known.seed,
             port=known.port,
             device_count=known.devices,
@@ -46,8 +49,23 @@ def main(arguments: Sequence[str]) -> int:
         )
     except ValueError as error:
         parser.error(str(error))
-    asyncio.run(_until_stopped(settings))
+    problems: list[str] = []
+    try:
+        asyncio.run(_until_stopped(settings))
+    except* OperatorError as group:
+        problems += [str(error) for error in leaves(group)]
+    if problems:
+        raise OperatorError(*problems)
     return ExitCode.OK
+
+
+def scenario(text: str) -> Scenario:
+    """Return the scenario of this name, for argparse."""
+    try:
+        return Scenario(text)
+    except ValueError as error:
+        problem = f"'{text}' is no scenario; there are {SCENARIOS}"
+        raise argparse.ArgumentTypeError(problem) from error
 
 
 async def _until_stopped(settings: SimulatorSettings) -> None:

@@ -37,18 +37,22 @@ def file_misfits(agent: AgentFile, *, credentials: Path | None) -> tuple[Misfit,
 
 
 def _readable(path: Path, key: KeyPath) -> Iterator[Misfit]:
-    if not path.is_file():
-        yield Misfit(path=key, message=f"there is no file {path}", remedy="correct the path")
-    elif not os.access(path, os.R_OK):
+    status = _seen(path)
+    is_file = isinstance(status, os.stat_result) and stat.S_ISREG(status.st_mode)
+    if isinstance(status, PermissionError) or (is_file and not os.access(path, os.R_OK)):
         yield Misfit(
             path=key,
             message=f"{path} may not be read by this user",
             remedy=f"allow it: chmod u+r {path}, or chown it",
         )
+    elif not is_file:
+        yield Misfit(path=key, message=f"there is no file {path}", remedy="correct the path")
 
 
 def _private(path: Path, key: KeyPath, allowed: int) -> Iterator[Misfit]:
-    if path.exists() and stat.S_IMODE(path.stat().st_mode) & ~allowed:
+    # In a folder that is closed to this user it is closed to others as well.
+    status = _seen(path)
+    if isinstance(status, os.stat_result) and stat.S_IMODE(status.st_mode) & ~allowed:
         yield Misfit(
             path=key,
             message=f"others may use the signing key {path}",
@@ -57,9 +61,20 @@ def _private(path: Path, key: KeyPath, allowed: int) -> Iterator[Misfit]:
 
 
 def _folder(path: Path, key: KeyPath) -> Iterator[Misfit]:
-    if not path.parent.is_dir():
+    status = _seen(path.parent)
+    if isinstance(status, PermissionError):
+        return
+    if not isinstance(status, os.stat_result) or not stat.S_ISDIR(status.st_mode):
         yield Misfit(
             path=key,
             message=f"there is no folder {path.parent}",
             remedy=f"make it: mkdir -p {path.parent}, or correct the path",
         )
+
+
+def _seen(path: Path) -> os.stat_result | OSError:
+    """Return what this user can see of a path, or why it sees nothing."""
+    try:
+        return path.stat()
+    except OSError as fault:
+        return fault

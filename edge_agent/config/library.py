@@ -15,7 +15,7 @@ from edge_agent.config.finding import Finding, in_file, problems_of
 from edge_agent.config.problem import ConfigurationError, Problem
 from edge_agent.config.profile import Profile
 from edge_agent.config.profile_rules import profile_misfits
-from edge_agent.config.reading import TomlFile, read_toml
+from edge_agent.config.reading import TomlFile, read_toml, unreadable
 from edge_agent.config.structure import did_you_mean, structure
 from edge_agent.wire.vocabulary import Hash
 
@@ -47,9 +47,20 @@ class Library:
     """The profiles in some folders, the first of which counts; each file is read once."""
 
     def __init__(self, *, folders: Sequence[Path | Traversable]) -> None:
+        """Look for the files of all folders.
+
+        Raises:
+            ConfigurationError: a folder is there, but cannot be read.
+
+        """
         found: dict[str, Path | Traversable] = {}
         for folder in reversed(folders):
-            found.update(_profile_files(folder))
+            try:
+                found.update(_profile_files(folder))
+            except OSError as fault:
+                raise ConfigurationError(
+                    problems_of([unreadable(str(folder), fault)], {})
+                ) from fault
         self.paths = dict(sorted(found.items()))
         self._read: dict[str, LoadedProfile | BadProfile] = {}
 

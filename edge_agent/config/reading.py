@@ -29,8 +29,7 @@ def read_toml(path: Path | Traversable) -> TomlFile | Finding:
     try:
         content = path.read_bytes()
     except OSError as error:
-        reason = error.strerror or str(error)
-        return _finding(name, f"cannot be read: {reason}", "check the path and the permissions")
+        return unreadable(name, error)
     if len(content) > LARGEST_FILE_BYTES:
         return _finding(name, f"{len(content)} bytes is no configuration", "check the path")
     try:
@@ -44,6 +43,12 @@ def read_toml(path: Path | Traversable) -> TomlFile | Finding:
         message, line = _message_and_line(str(error), text)
         return _finding(name, f"not TOML: {message}", "correct the line", line)
     return TomlFile(name=name, content=content, text=text, table=table)
+
+
+def unreadable(name: str, fault: OSError) -> Finding:
+    """Return that a file or folder cannot be read, and why."""
+    reason = fault.strerror or str(fault)
+    return _finding(name, f"cannot be read: {reason}", "check the path and the permissions")
 
 
 def _finding(file: str, message: str, remedy: str, line: int | None = None) -> Finding:

@@ -12,7 +12,7 @@ from edge_agent.config.environment import Given, given_by, overlaid, traced
 from edge_agent.config.finding import Finding, in_file
 from edge_agent.config.mending import Kept, as_written, mended
 from edge_agent.config.model import AgentFile, DeviceSettings
-from edge_agent.config.reading import read_toml
+from edge_agent.config.reading import read_toml, unreadable
 
 DEVICES_FOLDER = "devices.d"
 
@@ -82,8 +82,7 @@ def read_settings(
         found += traced(in_file(file.name, read.misfits), file.name, given)
         agent, kept[file.name] = read.settings, read.kept
     devices = []
-    # Not hidden ones: editors keep theirs there.
-    for path in sorted((agent_toml.parent / DEVICES_FOLDER).glob("[!.]*.toml")):
+    for path in _device_files(agent_toml.parent / DEVICES_FOLDER, found):
         device = read_toml(path)
         if isinstance(device, Finding):
             found.append(device)
@@ -103,6 +102,22 @@ def read_settings(
         texts=texts,
         kept=kept,
     )
+
+
+def _device_files(folder: Path, findings: list[Finding]) -> list[Path]:
+    """Return the files of a folder that describe devices; why it cannot be read is a finding.
+
+    Not hidden ones: editors keep theirs there.
+    """
+    try:
+        return sorted(
+            path for path in folder.iterdir() if path.match("*.toml") and path.name[0] != "."
+        )
+    except FileNotFoundError:
+        return []
+    except OSError as fault:
+        findings.append(unreadable(str(folder), fault))
+        return []
 
 
 def _applicable(table: Mapping[str, object], given: Sequence[Given]) -> tuple[Given, ...]:

@@ -120,9 +120,9 @@ def _page(request: h11.Request, sources: Sources) -> Page:
         return _refusal(HTTPStatus.METHOD_NOT_ALLOWED)
     try:
         return page(request.target.decode("ascii"), sources)
-    except Exception:
+    except Exception as error:
         # A page that cannot be put together must not end the recording of readings.
-        log.exception("health_page.failed", target=request.target.decode("ascii"))
+        log.error("health_page.failed", target=request.target.decode("ascii"), exc_info=error)
         return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

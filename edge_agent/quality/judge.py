@@ -64,7 +64,7 @@ class Judge:
         self._history = History(device.limits, steps)
         self._rules = device.status_rules
         always = Reason.JUDGED | (Reason.SIMULATED if simulated else Reason(0))
-        # Modbus itself carries no flags: a channel without a status word says nothing of its health.
+        # Modbus carries no flags: without a status word a channel says nothing of its health.
         self._always = np.array(
             [
                 always if row.status_source is not None else always | Reason.NO_FLAGS

@@ -51,7 +51,12 @@ class FaultRates:
             if name not in tuple(Fault):
                 known = ", ".join(Fault)
                 raise ValueError(f"'{name}' is no fault; there are {known}")
-            rates.append((Fault(name), float(rate)))
+            try:
+                rates.append((Fault(name), float(rate)))
+            except ValueError as error:
+                raise ValueError(
+                    f"'{part}': write {name}=0.01, a fraction of all requests"
+                ) from error
         return cls(rates=tuple(rates))
 
     def of(self, seed: int, device: str, request: int) -> Fault | None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from edge_agent.committer import Committer
-from edge_agent.pipeline import ROWS_FULL
+from edge_agent.pipeline import ROWS_FULL, Ending
 from tests.edge_agent.line import NOTE, ORIGIN, Calm, Shelf, SteppedClock, intake_of, scan_of
 
 
@@ -21,6 +21,21 @@ async def test_the_last_portion_says_that_it_is_the_last() -> None:
     shelf = Shelf()
     await Committer(intake, shelf).run()
     assert [portion.is_last for portion in shelf.portions] == [True]
+
+
+@pytest.mark.asyncio
+async def test_a_crash_stores_what_was_read_and_is_not_signed_as_a_stop() -> None:
+    intake, shelf = intake_of(SteppedClock()), Shelf()
+
+    async def crash() -> None:
+        async with Ending(intake):
+            intake.hand_over(scan_of(1))
+            raise ValueError("a mistake of ours")
+
+    with pytest.raises(ValueError, match="ours"):
+        await crash()
+    await Committer(intake, shelf).run()
+    assert [portion.is_last for portion in shelf.portions] == [False]
 
 
 @pytest.mark.asyncio
