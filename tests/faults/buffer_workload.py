@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import os
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,14 +21,14 @@ from uuid import UUID
 import numpy as np
 
 from edge_agent.buffer import schema
-from edge_agent.buffer.records import Boot, Nothing
+from edge_agent.buffer.records import Boot, Held, Nothing
 from edge_agent.buffer.store import Buffer, open_buffer
 from edge_agent.clock import SystemClock
 from edge_agent.config.model import BufferSettings
 from edge_agent.wire.batch import Origin
 from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Readings
-from edge_agent.wire.receipt import BatchPlace, sign_receipt
+from edge_agent.wire.receipt import BatchPlace, Receipt, sign_receipt
 from edge_agent.wire.signing import SigningKey
 from edge_agent.wire.vocabulary import NO_HASH, Hash, Verdict
 
@@ -84,17 +85,10 @@ def promise(mark: int, batch_no: int, batch_hash: Hash) -> None:
     os.pwrite(mark, f"ack {batch_no} {batch_hash.hex()}\n".encode(), 0)
 
 
-async def settle(buffer: Buffer, chance: random.Random) -> None:
-    """Give receipts for what waits, sometimes for the newest only, sometimes for nothing."""
+def receipts_for(waiting: Sequence[Held]) -> list[Receipt]:
+    """Return what a centre of this workload answers to these batches."""
     centre = SigningKey.from_seed(CENTRE_SEED)
-    match chance.randrange(4):
-        case 0:
-            waiting = await buffer.newest(3)
-        case 1:
-            waiting = ()
-        case _:
-            waiting = await buffer.unreceipted(256)
-    places = [
+    places = (
         BatchPlace(
             gateway_id=GATEWAY,
             chain_id=held.chain_id,
@@ -102,10 +96,22 @@ async def settle(buffer: Buffer, chance: random.Random) -> None:
             batch_hash=held.batch_hash,
         )
         for held in waiting
-    ]
-    await buffer.settle(
-        [sign_receipt(centre, place, verdict=Verdict.ACCEPTED, received_ns=1) for place in places]
     )
+    return [
+        sign_receipt(centre, place, verdict=Verdict.ACCEPTED, received_ns=1) for place in places
+    ]
+
+
+async def settle(buffer: Buffer, chance: random.Random) -> None:
+    """Give receipts for what waits, sometimes for the newest only, sometimes for nothing."""
+    match chance.randrange(4):
+        case 0:
+            waiting = await buffer.newest(3)
+        case 1:
+            waiting = ()
+        case _:
+            waiting = await buffer.unreceipted(256)
+    await buffer.settle(receipts_for(waiting))
 
 
 async def work(given: argparse.Namespace) -> None:

@@ -24,14 +24,11 @@ import numpy.typing as npt
 
 from edge_agent.buffer import schema
 from edge_agent.buffer.records import Boot
-from edge_agent.buffer.store import Buffer, open_buffer
+from edge_agent.buffer.store import open_buffer
 from edge_agent.clock import NS_PER_S, Instant, Trust
 from edge_agent.config.model import BufferSettings
 from edge_agent.wire.readings import Readings
-from edge_agent.wire.receipt import BatchPlace, sign_receipt
-from edge_agent.wire.signing import SigningKey
-from edge_agent.wire.vocabulary import Verdict
-from tests.faults.buffer_workload import CENTRE_SEED, GATEWAY, Portion, origin, weaken
+from tests.faults.buffer_workload import Portion, origin, receipts_for, weaken
 
 DEVICES: Final = 6
 CHANNELS_EACH: Final = 10
@@ -115,7 +112,7 @@ async def simulate(case: Case, folder: Path, *, hours: float, quota_mb: int) -> 
                 readings += held.record_count
                 size += held.size
             if (second + case.commit_s - 1) % UPLOAD_S == 0:
-                await _settle(buffer)
+                await buffer.settle(receipts_for(await buffer.unreceipted(256)))
                 if not case.are_receipts_folded:
                     await buffer.flush()
     # Closing writes the log back into the file: counted, or a short run would look cheap.
@@ -124,23 +121,6 @@ async def simulate(case: Case, folder: Path, *, hours: float, quota_mb: int) -> 
         "frame_per_reading": size / readings,
         "evicted": buffer.counters.evicted,
     }
-
-
-async def _settle(buffer: Buffer) -> None:
-    centre = SigningKey.from_seed(CENTRE_SEED)
-    places = [
-        BatchPlace(
-            gateway_id=GATEWAY,
-            chain_id=held.chain_id,
-            batch_no=held.batch_no,
-            batch_hash=held.batch_hash,
-        )
-        for held in await buffer.unreceipted(256)
-    ]
-    receipts = [
-        sign_receipt(centre, place, verdict=Verdict.ACCEPTED, received_ns=1) for place in places
-    ]
-    await buffer.settle(receipts)
 
 
 def _written_bytes() -> int:

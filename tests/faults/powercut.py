@@ -9,8 +9,8 @@
 3. Each image is mounted, so that ext4 recovers its journal, and the checker sees it together with
    the last mark before the cut.
 
-usage: python -m tests.faults.powercut --work 'COMMAND {dir} {mark}' --check 'COMMAND {dir} {mark}'
-           [--points 200] [--modes lost,prefix,random,torn] [--seed 1] [--size-mb 24] [--folder DIR]
+usage: python -m tests.faults.powercut [--work 'COMMAND {dir} {mark}']
+           [--check 'COMMAND {dir} {mark}'] [--points 200] [--modes lost,prefix,random,torn] [--seed 1] [--size-mb 24] [--folder DIR]
 Prints one JSON object; exit code 1 if a check failed. Needs root, /dev/fuse and loop devices.
 """
 
@@ -245,9 +245,10 @@ def _sh(*command: str) -> str:
 
 def _options() -> tuple[Options, Path | None]:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else None)
-    parser.add_argument("--work", required=True)
-    parser.add_argument("--check", required=True)
-    parser.add_argument("--points", type=int, default=200)
+    ours = f"{sys.executable} -m tests.faults"
+    parser.add_argument("--work", default=f"{ours}.buffer_workload {{dir}} {{mark}}")
+    parser.add_argument("--check", default=f"{ours}.buffer_checker {{dir}} {{mark}} --reopen")
+    parser.add_argument("--points", "--count", type=int, default=200)
     parser.add_argument("--modes", default="lost,prefix,random,torn")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--size-mb", type=int, default=24)
@@ -271,8 +272,9 @@ def main() -> int:
     options, parent = _options()
     with tempfile.TemporaryDirectory(prefix="powercut-", dir=parent) as folder:
         outcome = run(options, Path(folder))
-    print(json.dumps(outcome))
-    return 1 if outcome["failed"] or outcome["work_exit_code"] else 0
+    is_good = not outcome["failed"] and not outcome["work_exit_code"]
+    print(json.dumps({"is_good": is_good, "count": options.points, **outcome}))
+    return 0 if is_good else 1
 
 
 if __name__ == "__main__":
