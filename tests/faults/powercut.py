@@ -10,7 +10,8 @@
    the last mark before the cut.
 
 usage: python -m tests.faults.powercut [--work 'COMMAND {dir} {mark}']
-           [--check 'COMMAND {dir} {mark}'] [--points 200] [--modes lost,prefix,random,torn] [--seed 1] [--size-mb 24] [--folder DIR]
+           [--check 'COMMAND {dir} {mark}'] [--points 200] [--modes lost,prefix,random,torn]
+           [--seed 1] [--size-mb 24] [--folder DIR]
 Prints one JSON object; exit code 1 if a check failed. Needs root, /dev/fuse and loop devices.
 """
 
