@@ -59,6 +59,7 @@ def _raise_version(file: Path) -> None:
         pytest.param(sql("DELETE FROM chain"), id="no chain"),
         pytest.param(sql("UPDATE chain SET first_position = 2"), id="numbers moved"),
         pytest.param(sql("UPDATE receipt SET last_position = 35"), id="receipts stretched"),
+        pytest.param(sql("UPDATE receipt SET first_position = 1"), id="receipts stretched down"),
         pytest.param(sql("UPDATE receipt SET receipt = zeroblob(185)"), id="a receipt zeroed"),
         pytest.param(
             sql("UPDATE sealed SET signature = zeroblob(64) WHERE position = 30"), id="signature"

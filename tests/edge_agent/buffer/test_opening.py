@@ -43,6 +43,26 @@ async def test_the_new_chain_names_the_last_batch_that_still_verifies(tmp_path: 
 
 
 @pytest.mark.asyncio
+async def test_a_batch_of_a_copy_that_went_another_way_is_not_taken_for_ours(
+    tmp_path: Path,
+) -> None:
+    gateway, _ = await filled(tmp_path)
+    copy = Gateway(tmp_path)
+    copy.clock.mono_ns = gateway.clock.mono_ns
+    copy.crash_to(tmp_path / "copy")
+    for one in (gateway, copy):
+        async with one.opened() as buffer:
+            for _ in range(3):
+                await buffer.append(one.portion(1))
+    with closing(sqlite3.connect(gateway.path)) as connection:
+        connection.execute("ATTACH ? AS other", (str(copy.path),))
+        connection.execute("REPLACE INTO sealed SELECT * FROM other.sealed WHERE position = 44")
+        connection.commit()
+    first, _ = await opened(gateway)
+    assert first.fields["reason"] == "quarantine"
+
+
+@pytest.mark.asyncio
 async def test_the_boot_count_goes_on_behind_a_quarantine(tmp_path: Path) -> None:
     gateway, _ = await filled(tmp_path)
     gateway.reboot()
