@@ -3,9 +3,11 @@
 import json
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -14,6 +16,13 @@ from central_sync.ingest.receipt_key import load_receipt_key, public_key_of
 from tests.central_sync.ingest.signed_chain import uuid_of
 
 GATEWAY = str(uuid_of(1))
+
+
+@pytest.fixture(autouse=True)
+def logging_put_back() -> Iterator[None]:
+    """Undo what a command does to the log of its process: here it is that of all tests."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -42,56 +42,56 @@ def alarm(code: AlarmCode) -> Alarm:
 
 
 @pytest.mark.parametrize(
-    ("change", "contact", "health", "words"),
+    ("state", "contact", "health", "words"),
     [
-        ({}, Contact.ONLINE, Health.GOOD, []),
-        ({"last_seen_ns": NOW + SECOND}, Contact.ONLINE, Health.GOOD, []),
-        ({"last_seen_ns": NOW - 90 * SECOND}, Contact.ONLINE, Health.GOOD, []),
+        (GOOD, Contact.ONLINE, Health.GOOD, []),
+        (replace(GOOD, last_seen_ns=NOW + SECOND), Contact.ONLINE, Health.GOOD, []),
+        (replace(GOOD, last_seen_ns=NOW - 90 * SECOND), Contact.ONLINE, Health.GOOD, []),
         (
-            {"last_seen_ns": NOW - 91 * SECOND},
+            replace(GOOD, last_seen_ns=NOW - 91 * SECOND),
             Contact.LATE,
             Health.WARNING,
             ["nothing heard for 1 min"],
         ),
         (
-            {"last_seen_ns": NOW - 10 * MINUTE},
+            replace(GOOD, last_seen_ns=NOW - 10 * MINUTE),
             Contact.LATE,
             Health.WARNING,
             ["nothing heard for 10 min"],
         ),
         (
-            {"last_seen_ns": NOW - 10 * MINUTE - 1},
+            replace(GOOD, last_seen_ns=NOW - 10 * MINUTE - 1),
             Contact.OFFLINE,
             Health.CRITICAL,
             ["nothing heard for 10 min"],
         ),
         (
-            {"last_seen_ns": None, "last_data_ns": None},
+            replace(GOOD, last_seen_ns=None, last_data_ns=None),
             Contact.NEVER,
             Health.WARNING,
             ["it has never sent anything"],
         ),
         (
-            {"is_revoked": True},
+            replace(GOOD, is_revoked=True),
             Contact.REVOKED,
             Health.WARNING,
             ["its keys are no longer accepted"],
         ),
         (
-            {"last_data_ns": None},
+            replace(GOOD, last_data_ns=None),
             Contact.ONLINE,
             Health.WARNING,
             ["in contact, but no reading has come yet"],
         ),
-        ({"last_data_ns": NOW - 15 * MINUTE}, Contact.ONLINE, Health.GOOD, []),
+        (replace(GOOD, last_data_ns=NOW - 15 * MINUTE), Contact.ONLINE, Health.GOOD, []),
         (
-            {"last_data_ns": NOW - 15 * MINUTE - 1},
+            replace(GOOD, last_data_ns=NOW - 15 * MINUTE - 1),
             Contact.ONLINE,
             Health.WARNING,
             ["in contact, but its newest reading is 15 min old"],
         ),
         (
-            {"hole_count": 1, "missing_bundle_count": 2},
+            replace(GOOD, hole_count=1, missing_bundle_count=2),
             Contact.ONLINE,
             Health.WARNING,
             [
@@ -100,7 +100,7 @@ def alarm(code: AlarmCode) -> Alarm:
             ],
         ),
         (
-            {"hole_count": 2, "alarms": (alarm(AlarmCode.FORK),)},
+            replace(GOOD, hole_count=2, alarms=(alarm(AlarmCode.FORK),)),
             Contact.ONLINE,
             Health.CRITICAL,
             ["2 holes in its chain: batches not received", "detail of fork"],
@@ -108,9 +108,9 @@ def alarm(code: AlarmCode) -> Alarm:
     ],
 )
 def test_a_state_has_this_condition(
-    change: dict[str, object], contact: Contact, health: Health, words: list[str]
+    state: GatewayState, contact: Contact, health: Health, words: list[str]
 ) -> None:
-    found = condition(replace(GOOD, **change), now_ns=NOW)  # type: ignore[arg-type]
+    found = condition(state, now_ns=NOW)
     assert (found.contact, found.health) == (contact, health)
     assert [one.words for one in found.findings] == words
 

@@ -1,5 +1,6 @@
 """Bundles and profiles in, batches and the fleet out, and our own state, on a real server."""
 
+import asyncio
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -66,9 +67,25 @@ async def test_what_nobody_named_is_not_taken(tmp_path: Path, kind: str) -> None
 
 @pytest.mark.parametrize("kind", ["bundles", "profiles"])
 async def test_another_body_than_the_hash_says_is_not_taken(tmp_path: Path, kind: str) -> None:
+    chain = SignedChain()
+    wanted = {"bundles": chain.bundle, "profiles": PROFILE}[kind]
     async with running(tmp_path) as centre:
-        answer = await put(centre, kind, b"{}", "00" * 32)
+        centre.register(chain)
+        await centre.post(chain, framed(chain.batch()))
+        await put(centre, "bundles", chain.bundle)
+        answer = await put(centre, kind, b"{}", sha256(wanted).hexdigest())
         assert (answer.status_code, answer.json()["code"]) == (422, "hash")
+
+
+@pytest.mark.parametrize("kind", ["bundles", "profiles"])
+async def test_what_nobody_named_is_not_even_read(tmp_path: Path, kind: str) -> None:
+    async with running(tmp_path) as centre:
+        reader, writer = await asyncio.open_connection("127.0.0.1", centre.client.base_url.port)
+        head = f"PUT /v1/{kind}/{'00' * 32} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n"
+        writer.write(head.encode())
+        answer = await reader.readuntil(b"\r\n")
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 404")
 
 
 @pytest.mark.parametrize("name", ["x", "AB" * 32, "ab" * 31, "zz" * 32])
@@ -99,8 +116,13 @@ async def test_a_signed_hash_of_no_bundle_is_not_taken_for_one(tmp_path: Path) -
 
 
 async def test_a_profile_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
+    chain = SignedChain()
     async with running(tmp_path) as centre:
-        answer = await put(centre, "profiles", bytes(1024 * 1024 + 1))
+        centre.register(chain)
+        await centre.post(chain, framed(chain.batch()))
+        await put(centre, "bundles", chain.bundle)
+        named = sha256(PROFILE).hexdigest()
+        answer = await put(centre, "profiles", bytes(1024 * 1024 + 1), named)
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 

@@ -8,11 +8,11 @@ import pytest
 from fastapi import FastAPI
 
 from central_sync.api import hourly, problem
+from tests.central_sync.channels import NOX
 from tests.central_sync.evaluate.signing_gateway import (
     GATEWAY,
     HOUR,
     MINUTE,
-    NOX,
     TEN,
     Centre,
     SigningGateway,
@@ -50,7 +50,7 @@ def client(centre: Centre) -> Browser:
     return Browser(app)
 
 
-def shown(client: Browser, **query: object) -> list[tuple[str, str, str | None]]:
+def shown(client: Browser, **query: str | int) -> list[tuple[str, str, str | None]]:
     answer = client.get("/v1/hourly", params=query).json()
     return [(one["hour"], one["name"], one["value"]) for one in answer["values"]]
 
@@ -132,3 +132,27 @@ def test_what_cannot_be_asked_is_a_problem_with_a_code(
 ) -> None:
     answer = client.get("/v1/hourly", params=query)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"channel": "9" * 30},
+        {"channel": "9" * 5000},
+        {"from": "9999999-01-01", "to": "9999999-01-02"},
+        {"from": "-9999999-01-01", "to": "-9999999-01-02"},
+    ],
+)
+def test_numbers_that_no_database_has_find_nothing(client: Browser, query: dict[str, str]) -> None:
+    answer = client.get("/v1/hourly", params=query)
+    assert answer.status_code in {200, 422}
+    assert not answer.json().get("values")
+
+
+def test_a_store_that_cannot_be_read_asks_to_come_again(
+    client: Browser, centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centre.store.close()
+    answer = client.get("/v1/hourly")
+    assert (answer.status_code, answer.json()["code"]) == (503, "store")
+    assert int(answer.headers["retry-after"]) > 0

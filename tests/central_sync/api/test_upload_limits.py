@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-import os
 import struct
+from collections.abc import AsyncIterator
+from hashlib import sha512
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 import zstandard
 
 from central_sync.config import CentreSettings, Limits
+from central_sync.ingest import receive, upload
 from edge_agent.wire.frame import MAX_FRAMES, MAX_REQUEST, MEDIA_TYPE
 from tests.central_sync.api.running_centre import Running, running
 from tests.central_sync.ingest.signed_chain import SignedChain, framed, uuid_of
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.asyncio
 
 
 @pytest.mark.parametrize(
-    "body", [b"\1", b"\1\0\0\0", bytes(8), struct.pack("<II", 4, 3), os.urandom(64)]
+    "body", [b"\1", b"\1\0\0\0", bytes(8), struct.pack("<II", 4, 3), sha512(b"noise").digest()]
 )
 async def test_garbage_is_a_bad_frame(tmp_path: Path, body: bytes) -> None:
     chain = SignedChain()
@@ -51,7 +53,7 @@ async def test_a_body_beyond_the_limit_is_refused_before_it_is_read(tmp_path: Pa
 async def test_a_body_without_a_length_is_counted_while_it_comes(tmp_path: Path) -> None:
     chain = SignedChain()
 
-    async def endless() -> object:
+    async def endless() -> AsyncIterator[bytes]:
         while True:
             yield bytes(1024 * 1024)
 
@@ -59,7 +61,7 @@ async def test_a_body_without_a_length_is_counted_while_it_comes(tmp_path: Path)
         try:
             response = await centre.client.post(
                 f"/v1/gateways/{chain.gateway_id}/batches",
-                content=endless(),  # type: ignore[arg-type] # an async generator of bytes
+                content=endless(),
                 headers={"Content-Type": MEDIA_TYPE},
             )
         except (httpx.WriteError, httpx.ReadError):
@@ -122,13 +124,24 @@ async def test_beyond_the_budget_for_bodies_it_asks_to_come_again(tmp_path: Path
     settings = CentreSettings(state=tmp_path, listen="127.0.0.1:0", limits=limits)
     chain = SignedChain()
     async with running(tmp_path, settings=settings) as centre:
-        answer = await post_while_others_are_read(centre, chain)
+        answer = await post_while_others_are_read(centre, chain, sent=MAX_REQUEST - 1, tries=5000)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "overload")
         assert int(answer.headers["retry-after"]) > 0
 
 
-async def post_while_others_are_read(centre: Running, chain: SignedChain) -> httpx.Response:
-    """Open eight requests of 8 MiB that never end, then send one more."""
+async def test_announcing_bodies_keeps_nobody_else_out(tmp_path: Path) -> None:
+    limits = Limits(bytes_in_flight=64 * 1024 * 1024)
+    settings = CentreSettings(state=tmp_path, listen="127.0.0.1:0", limits=limits)
+    chain = SignedChain()
+    async with running(tmp_path, settings=settings) as centre:
+        answer = await post_while_others_are_read(centre, chain, sent=10, tries=20)
+        assert answer.status_code == 400
+
+
+async def post_while_others_are_read(
+    centre: Running, chain: SignedChain, *, sent: int, tries: int
+) -> httpx.Response:
+    """Open eight requests of 8 MiB that never end, then send one more of 64 bytes."""
     path = f"/v1/gateways/{chain.gateway_id}/batches"
     head = (
         f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {MEDIA_TYPE}\r\n"
@@ -137,15 +150,17 @@ async def post_while_others_are_read(centre: Running, chain: SignedChain) -> htt
     port = centre.client.base_url.port
     lines = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
     for _, writer in lines:
-        writer.write(head.encode() + bytes(10))
+        writer.write(head.encode() + bytes(sent))
         await writer.drain()
     try:
-        while True:  # until all eight are being read
+        response = httpx.Response(0)
+        for _ in range(tries):
             response = await centre.client.post(
-                path, content=b"x", headers={"Content-Type": MEDIA_TYPE}
+                path, content=bytes(64), headers={"Content-Type": MEDIA_TYPE}
             )
             if response.status_code == 503:
-                return response
+                break
+        return response
     finally:
         for _, writer in lines:
             writer.close()
@@ -165,3 +180,27 @@ async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> No
         writer.close()
         assert answer.startswith(b"HTTP/1.1 408")
         assert json.loads(answer.partition(b"\r\n\r\n")[2] + b"}")["error"]["code"] == "slow"
+
+
+async def test_a_request_of_too_much_work_is_stored_in_part_and_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receive, "READING_AT_MOST_S", 0.0)
+    chain = SignedChain()
+    frames = [framed(batch) for batch in chain.batches(3)]
+    async with running(tmp_path) as centre:
+        centre.register(chain)
+        for stored in range(1, 4):
+            answer = await centre.post(chain, *frames[stored - 1 :])
+            assert len(answer.receipts) == 1
+            assert (answer.status, answer.error) == ((503, "busy") if stored < 3 else (200, None))
+
+
+async def test_one_gateway_cannot_take_every_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "AT_ONCE_PER_GATEWAY", 0)
+    async with running(tmp_path) as centre:
+        answer = await centre.post(SignedChain(), b"x")
+        assert (answer.status, answer.error) == (503, "overload")
+        assert int(answer.headers["retry-after"]) > 0

@@ -44,13 +44,12 @@ LIMITS = st.lists(
 
 
 def points_of(points: list[Point]) -> Points:
-    columns = list(zip(*points, strict=True)) if points else [[]] * 5
     return Points(
-        cell=np.array(columns[0], np.int64),
-        offset_ns=np.array(columns[1], np.int64),
-        integer=np.array(columns[2], np.int64),
-        is_usable=np.array(columns[3], np.bool_),
-        is_check=np.array(columns[4], np.bool_),
+        cell=np.array([cell for cell, *_ in points], np.int64),
+        offset_ns=np.array([offset_ns for _, offset_ns, *_ in points], np.int64),
+        integer=np.array([integer for _, _, integer, *_ in points], np.int64),
+        is_usable=np.array([is_usable for *_, is_usable, _ in points], np.bool_),
+        is_check=np.array([is_check for *_, is_check in points], np.bool_),
     )
 
 

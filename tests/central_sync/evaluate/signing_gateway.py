@@ -1,7 +1,7 @@
 """A gateway that signs whatever rows a test gives it, and a centre on the embedded store for it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -22,6 +22,7 @@ from edge_agent.wire.frame import BatchFrame, FrameFlag, encode_batch
 from edge_agent.wire.readings import ROW, RowArray
 from edge_agent.wire.signing import SigningKey
 from edge_agent.wire.vocabulary import NO_HASH, BatchFlag, ClockState, Hash, Reason
+from tests.central_sync.channels import NOX
 
 if TYPE_CHECKING:
     from central_sync.store.port import Store
@@ -35,34 +36,6 @@ TEN = 1_795_168_800 * SECOND
 GATEWAY = UUID("0f0e0d0c-0b0a-4000-8000-000000000001")
 CHAIN = UUID("0f0e0d0c-0b0a-4000-8000-000000000002")
 BOOT = UUID("0f0e0d0c-0b0a-4000-8000-000000000003")
-
-NOX = ChannelRow(
-    channel=1,
-    name="NOX",
-    facility="PLANT",
-    device="analyzer",
-    parameter="NOx",
-    unit_of_measure="ppm",
-    raw_type="uint16",
-    word_order="ABCD",
-    scale="0.1",
-    offset="0",
-    resolution="0.1",
-    status_source=None,
-    profile="test",
-    profile_hash="00" * 32,
-)
-FLAME = replace(
-    NOX,
-    channel=2,
-    name="FLAME",
-    parameter="operating",
-    unit_of_measure="1",
-    raw_type="bool",
-    word_order="",
-    scale="1",
-    resolution="1",
-)
 
 
 def rows(readings: Sequence[tuple[int, int, int]], *, quality: int = Reason.JUDGED) -> RowArray:

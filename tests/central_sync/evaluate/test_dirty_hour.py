@@ -14,12 +14,11 @@ from central_sync.model import HourlyRevision
 from central_sync.programs.plan import Facility, Plan
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.readings import RowArray
+from tests.central_sync.channels import FLAME, NOX
 from tests.central_sync.evaluate.signing_gateway import (
-    FLAME,
     GATEWAY,
     HOUR,
     MINUTE,
-    NOX,
     SECOND,
     TEN,
     Centre,

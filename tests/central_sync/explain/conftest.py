@@ -1,7 +1,4 @@
-"""A centre and a gateway that it knows."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""A centre that has computed an hour."""
 
 import pytest
 
@@ -13,21 +10,6 @@ from tests.central_sync.evaluate.signing_gateway import (
     SigningGateway,
     rows,
 )
-
-
-@pytest.fixture
-def gateway() -> SigningGateway:
-    """A gateway with one channel."""
-    return SigningGateway()
-
-
-@pytest.fixture
-def centre(tmp_path: Path, gateway: SigningGateway) -> Iterator[Centre]:
-    """A centre that accepts it; its clock stands at 11:00."""
-    made = Centre(tmp_path)
-    made.register(gateway)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from tests.central_sync.ingest.admit_frames import (
     NEW_BOOT_ID,
     NOTHING,
     ONE,
+    STRAYS,
     THREE,
     TWO,
     UNFIT,
@@ -289,5 +290,17 @@ TABLE = [
         candidate(ONE, Unread()),
         AFTER_ZERO,
         "503 busy",
+    ),
+    Row(
+        "times that belong to no hour are a finding, not a reason to refuse",
+        candidate(ONE, STRAYS),
+        AFTER_ZERO,
+        "keep accepted clock",
+    ),
+    Row(
+        "the readings of a headstone may bear such times, too",
+        candidate(ONE, STRAYS),
+        replace(AFTER_ZERO, same_number=known(ONE, Verdict.HEADSTONE)),
+        "keep accepted completes clock",
     ),
 ]

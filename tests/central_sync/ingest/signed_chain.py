@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_agent.wire.arrow import arrow_stream
 from edge_agent.wire.batch import Origin, Position, SignedBatch, Stamp, record_root, seal
-from edge_agent.wire.bundle import ChannelRow, bundle_bytes, config_hash
+from edge_agent.wire.bundle import bundle_bytes, config_hash
 from edge_agent.wire.compression import compress
 from edge_agent.wire.events import Event
 from edge_agent.wire.frame import BatchFrame, FrameFlag, encode_batch
@@ -20,6 +20,7 @@ from edge_agent.wire.payload import join
 from edge_agent.wire.readings import ROW, RowArray
 from edge_agent.wire.signing import BATCH_CONTEXT, SigningKey
 from edge_agent.wire.vocabulary import NO_HASH, BatchFlag, ClockState, Hash, Reason
+from tests.central_sync.channels import NOX
 from tests.header_fields import HeaderFields
 
 S = 1_000_000_000
@@ -49,22 +50,7 @@ def rows_at(at_ns: Sequence[int], *, channels: int = 2) -> RowArray:
 
 def bundle_of(*, simulated: bool = False, profile: bytes = b"profile") -> bytes:
     """Return a configuration bundle of two channels."""
-    row = ChannelRow(
-        channel=1,
-        name="NOX",
-        facility="PLANT",
-        device="analyzer",
-        parameter="NOx",
-        unit_of_measure="ppm",
-        raw_type="uint16",
-        word_order="ABCD",
-        scale="0.1",
-        offset="0",
-        resolution="0.1",
-        status_source=None,
-        profile="test",
-        profile_hash=sha256(profile).hexdigest(),
-    )
+    row = replace(NOX, profile_hash=sha256(profile).hexdigest())
     return bundle_bytes(
         simulated=simulated,
         channels=[row, replace(row, channel=2, name="SO2", parameter="SO2")],

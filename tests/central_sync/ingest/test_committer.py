@@ -21,6 +21,7 @@ class SlowStore:
         self.go = Event()
         self.begun = Event()
         self.fault: Exception | None = None
+        self.poison: Submission | None = None
 
     def accept(self, group: Sequence[Submission]) -> list[Outcome]:
         """Wait until it may go on."""
@@ -29,6 +30,8 @@ class SlowStore:
         assert self.go.wait(10)
         if self.fault is not None:
             raise self.fault
+        if self.poison in group:
+            raise OverflowError("no such number")
         return [Outcome(receipts=(one.gateway_id.bytes,)) for one in group]
 
 
@@ -118,3 +121,25 @@ async def test_a_caller_that_went_away_does_not_disturb_the_others(store: SlowSt
         store.go.set()
         assert (await stays).receipts == (uuid_of(1).bytes,)
         running.cancel()
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_stored_keeps_nothing_else_of_its_group_out(store: SlowStore) -> None:
+    store.poison = submission(2)
+    committer = Committer(store)
+
+    async def told(number: int) -> Outcome | None:
+        try:
+            return await committer.commit(submission(number))
+        except OverflowError:
+            return None
+
+    async with asyncio.TaskGroup() as tasks:
+        store.go.set()
+        waiting = [tasks.create_task(told(number)) for number in range(4)]
+        await asyncio.sleep(0)
+        running = tasks.create_task(committer.run())
+        await asyncio.wait(waiting)
+        running.cancel()
+    assert [task.result() is not None for task in waiting] == [True, True, False, True]
+    assert [len(group) for group in store.groups] == [4, 1, 1, 1, 1]

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from central_sync.ingest.decode import body_of, kept_body
+from central_sync.ingest.decode import QUARTERS, QUARTERS_AT_MOST, body_of, kept_body
 from central_sync.store.admission import Contents, Damaged, Loss, Previous, Unfit
 from edge_agent.wire.arrow import arrow_stream
 from edge_agent.wire.batch import record_root
@@ -45,11 +45,37 @@ def test_contents_span_the_times_of_the_rows(chain: SignedChain) -> None:
     assert body.quarters == (first - 1, first, first + 1)
 
 
-def test_times_before_1970_belong_to_their_own_quarter(chain: SignedChain) -> None:
-    batch = chain.batch(rows_at([-1]))
+@pytest.mark.parametrize(
+    ("at_ns", "quarters"),
+    [
+        (0, (0,)),
+        (-1, ()),
+        (-(2**63), ()),
+        (QUARTERS.stop * QUARTER - 1, (QUARTERS.stop - 1,)),
+        (QUARTERS.stop * QUARTER, ()),
+        (2**63 - 1, ()),
+    ],
+)
+def test_a_time_that_can_be_no_hour_of_64_bits_is_a_stray(
+    chain: SignedChain, at_ns: int, quarters: tuple[int, ...]
+) -> None:
+    batch = chain.batch(rows_at([at_ns]))
     body = body_of(batch.header, batch.body, PLAIN)
     assert isinstance(body, Contents)
-    assert body.quarters == (-1,)
+    assert (body.quarters, body.has_strays) == (quarters, not quarters)
+
+
+def test_times_all_over_the_years_make_at_most_a_week_due_the_one_around_the_clock(
+    chain: SignedChain,
+) -> None:
+    half = QUARTERS_AT_MOST // 2
+    far = [TEN + count * QUARTER for count in range(-half - 5, half + 5)]
+    batch = chain.batch(rows_at([0, *far]))
+    body = body_of(batch.header, batch.body, PLAIN)
+    assert isinstance(body, Contents)
+    assert len(body.quarters) == QUARTERS_AT_MOST
+    assert body.quarters[0] == TEN // QUARTER - half
+    assert body.has_strays
 
 
 def test_a_batch_of_events_alone_spans_no_time(chain: SignedChain) -> None:

@@ -12,12 +12,11 @@ from central_sync.pages.routes import Pages, router
 from central_sync.programs.plan import Facility, Plan
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.vocabulary import NO_VALUE, Phase, QualityClass
+from tests.central_sync.channels import FLAME, NOX
 from tests.central_sync.evaluate.signing_gateway import (
-    FLAME,
     GATEWAY,
     HOUR,
     MINUTE,
-    NOX,
     SECOND,
     TEN,
     Centre,
@@ -129,6 +128,7 @@ def test_a_gateway_without_values_says_so(client: Browser) -> None:
         ("/gateways/00000000-0000-4000-8000-000000000009", 404),
         ("/gateways/stack-1", 422),
         (f"{HERE}/series.json", 422),
+        (f"{HERE}/series.json?channel=4294967296", 422),
         (f"{HERE}/series.json?channel=1&hours=25", 422),
         (f"{HERE}/series.json?channel=1&width=1000000", 422),
         ("/static/0/style.css", 404),

@@ -15,11 +15,10 @@ from central_sync.programs.plan import (
 from central_sync.programs.tally import HourTally, Tallied
 from edge_agent.wire.bundle import Bundle, ChannelRow
 from edge_agent.wire.vocabulary import Hash, Reason
+from tests.central_sync.channels import FLAME, NOX
 from tests.central_sync.evaluate.signing_gateway import (
-    FLAME,
     GATEWAY,
     MINUTE,
-    NOX,
     TEN,
     rows,
 )
@@ -66,9 +65,14 @@ def tallied(
 
 
 def values(
-    *batches: OpenedBatch, is_provisional: bool = False, **given: object
+    *batches: OpenedBatch,
+    bundles: dict[Hash, Bundle] | None = None,
+    plan: Plan | None = None,
+    start_ns: int = TEN,
+    is_provisional: bool = False,
 ) -> dict[int, HourlyValue]:
-    found = hourly_values(tallied(*batches, **given), is_provisional=is_provisional)  # type: ignore[arg-type]
+    hour = tallied(*batches, bundles=bundles, plan=plan, start_ns=start_ns)
+    found = hourly_values(hour, is_provisional=is_provisional)
     assert all(one.output_hash == output_hash(one) for one in found)
     return {one.channel: one for one in found}
 

@@ -9,11 +9,10 @@ import pytest
 from central_sync.programs.detail import NoValue, parse_detail
 from central_sync.programs.plan import Operating, Plan, Unit
 from edge_agent.wire.vocabulary import QualityClass
+from tests.central_sync.channels import FLAME, NOX
 from tests.central_sync.evaluate.signing_gateway import (
-    FLAME,
     GATEWAY,
     MINUTE,
-    NOX,
     SECOND,
     TEN,
 )
@@ -42,9 +41,9 @@ def test_the_operating_channel_says_when_fuel_burns() -> None:
 def test_a_load_above_its_threshold_means_operating() -> None:
     load = replace(FLAME, raw_type="uint16", word_order="ABCD", scale="0.1", resolution="0.1")
     unit = Unit(id="1", operating=Operating(gateway=GATEWAY, channel=2, threshold=Decimal("5.05")))
-    given = {"bundles": {CONFIG: bundle(NOX, load)}, "plan": plan_of(unit=unit)}
-    low = values(batch(sorted([*FULL, (TEN, 2, 50)])), **given)[1]
-    high = values(batch(sorted([*FULL, (TEN, 2, 51)])), **given)[1]
+    bundles, plan = {CONFIG: bundle(NOX, load)}, plan_of(unit=unit)
+    low = values(batch(sorted([*FULL, (TEN, 2, 50)])), bundles=bundles, plan=plan)[1]
+    high = values(batch(sorted([*FULL, (TEN, 2, 51)])), bundles=bundles, plan=plan)[1]
     assert parse_detail(low.detail).no_value is NoValue.NOT_OPERATING
     assert high.value == "100.0"
 

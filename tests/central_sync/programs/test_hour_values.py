@@ -13,10 +13,11 @@ from central_sync.calc.hourly import MOST_READINGS
 from central_sync.programs.channels import UNKNOWN_CELL, Cells
 from central_sync.programs.detail import NoValue, parse_detail
 from central_sync.programs.hour import hourly_values
+from edge_agent.wire.bundle import ChannelRow
 from edge_agent.wire.vocabulary import NO_VALUE, Phase, QualityClass, Reason
+from tests.central_sync.channels import NOX
 from tests.central_sync.evaluate.signing_gateway import (
     HOUR,
-    NOX,
     SECOND,
     TEN,
     rows,
@@ -152,12 +153,18 @@ def test_two_configurations_of_one_hour_add_exactly() -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"unit_of_measure": "mg/m3"}, {"parameter": "NO"}, {"name": "NO2"}]
+    "changed",
+    [
+        replace(NOX, unit_of_measure="mg/m3"),
+        replace(NOX, parameter="NO"),
+        replace(NOX, name="NO2"),
+    ],
+    ids=["unit", "parameter", "name"],
 )
 def test_a_channel_whose_meaning_changes_within_the_hour_has_no_value(
-    changed: dict[str, str],
+    changed: ChannelRow,
 ) -> None:
-    bundles = {CONFIG: bundle(NOX), OTHER_CONFIG: bundle(replace(NOX, **changed))}
+    bundles = {CONFIG: bundle(NOX), OTHER_CONFIG: bundle(changed)}
     second = batch(FULL[2:], number=2, config=OTHER_CONFIG)
     nox = values(batch(FULL[:2]), second, bundles=bundles)[1]
     assert nox.value is None

@@ -3,15 +3,20 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from central_sync.store.embedded import database as module
 from central_sync.store.embedded.database import READER_COUNT, Database
-from central_sync.store.embedded.holes import covers
+from central_sync.store.embedded.holes import is_lost, note_loss
 from central_sync.store.migrations.upgrade import upgrade
 from central_sync.store.port import StoreUnavailableError
+
+LINE = (b"g" * 16, b"c" * 16)
 
 
 @pytest.fixture
@@ -128,6 +133,56 @@ def test_the_record_has_the_columns_that_outsiders_read(file: Path) -> None:
     ],
 )
 def test_losses_cover_a_hole_when_no_number_is_left(
-    losses: list[tuple[int, int]], first: int, last: int, *, is_covered: bool
+    database: Database,
+    losses: list[tuple[int, int]],
+    first: int,
+    last: int,
+    *,
+    is_covered: bool,
 ) -> None:
-    assert covers(losses, first=first, last=last) is is_covered
+    with database.write() as connection:
+        for ends in losses:
+            note_loss(connection, LINE, first=ends[0], last=ends[1])
+        assert is_lost(connection, LINE, first=first, last=last) is is_covered
+
+
+NUMBERS = st.integers(0, 12)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(losses=st.lists(st.tuples(NUMBERS, NUMBERS), max_size=8), first=NUMBERS, last=NUMBERS)
+def test_losses_agree_with_the_set_of_their_numbers_and_stand_apart(
+    database: Database, losses: list[tuple[int, int]], first: int, last: int
+) -> None:
+    lost = {number for start, end in losses for number in range(start, end + 1)}
+    with database.write() as connection:
+        connection.execute("delete from loss")
+        for start, end in losses:
+            note_loss(connection, LINE, first=start, last=end)
+        if first <= last:
+            expected = lost.issuperset(range(first, last + 1))
+            assert is_lost(connection, LINE, first=first, last=last) is expected
+        kept = connection.execute("select first_batch, last_batch from loss").fetchall()
+        assert all(one[1] + 1 < other[0] for one, other in pairwise(kept))
+
+
+def test_a_loss_up_to_the_largest_number_is_kept(database: Database) -> None:
+    with database.write() as connection:
+        note_loss(connection, LINE, first=3, last=2**63 - 1)
+        assert is_lost(connection, LINE, first=3, last=2**63 - 2)
+
+
+def test_what_sqlite_finds_wrong_with_the_file_is_unavailable_and_costs_no_reader(
+    file: Path,
+) -> None:
+    database = Database(file)
+    for _ in range(READER_COUNT + 1):
+        with pytest.raises(StoreUnavailableError, match="malformed"), database.read():
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        with database.read() as reader:
+            reader.execute("rollback")  # as SQLite does by itself when a disk fails
+    with pytest.raises(StoreUnavailableError, match="malformed"), database.write():
+        raise sqlite3.DatabaseError("database disk image is malformed")
+    with database.read() as reader:
+        assert reader.execute("select count(*) from batch").fetchone() == (0,)
+    database.close()

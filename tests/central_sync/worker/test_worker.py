@@ -10,8 +10,10 @@ import pytest
 
 from central_sync import worker
 from central_sync.calc.clock_hours import SECOND_NS
-from central_sync.model import HourlyRevision
+from central_sync.evaluate.hour import Evaluation, Evaluator
+from central_sync.model import DirtyHour, HourlyRevision
 from central_sync.programs.plan import Facility, Plan
+from central_sync.store.embedded import EmbeddedStore
 from central_sync.worker import Worker
 from tests.central_sync.evaluate.signing_gateway import (
     HOUR,
@@ -170,7 +172,8 @@ async def test_a_store_that_cannot_be_written_postpones_the_work(
 ) -> None:
     centre.take(gateway.batch(rows(quarters()), wall_ns=TEN + HOUR))
     centre.take_bundle(gateway.bundle)
-    writer = centre.store._db._writer  # type: ignore[attr-defined]
+    assert isinstance(centre.store, EmbeddedStore)
+    writer = centre.store._db._writer
     writer.execute("pragma query_only=on")
     async with working(centre) as made:
         await asyncio.sleep(0.1)
@@ -196,3 +199,35 @@ def test_a_running_hour_is_computed_ever_more_seldom_and_not_too_seldom() -> Non
     assert rests == sorted(rests)
     assert rests[-1] == worker.LONGEST_LIVE_INTERVAL_NS
     assert sum(rests[:18]) >= HOUR > sum(rests[:17])
+
+
+@pytest.mark.asyncio
+async def test_an_hour_that_raises_what_nobody_foresaw_stops_no_other_hour(
+    centre: Centre, gateway: SigningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centre.take(gateway.batch(rows(quarters()), wall_ns=TEN + HOUR))
+    centre.take(gateway.batch(rows(quarters(TEN + HOUR)), wall_ns=TEN + 2 * HOUR))
+    centre.take_bundle(gateway.bundle)
+    evaluate = Evaluator.evaluate
+
+    def poisoned(evaluator: Evaluator, hour: DirtyHour, *, now_ns: int) -> Evaluation:
+        if hour.hour_ns == TEN:
+            raise OverflowError("no such number")
+        return evaluate(evaluator, hour, now_ns=now_ns)
+
+    monkeypatch.setattr(Evaluator, "evaluate", poisoned)
+    async with working(centre):
+        await until(lambda: bool(values(centre)))
+    assert [one.value.hour_ns for one in values(centre)] == [TEN + HOUR]
+    assert [one.hour_ns for one in centre.store.dirty_hours(10)] == [TEN]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("at_ns", [-1, -(2**63), 2**63 - 1])
+async def test_no_time_whatever_keeps_it_busy(
+    centre: Centre, gateway: SigningGateway, at_ns: int
+) -> None:
+    centre.take(gateway.batch(rows([(at_ns, 1, 5), *quarters()]), wall_ns=TEN + HOUR))
+    centre.take_bundle(gateway.bundle)
+    async with working(centre):
+        await until(lambda: bool(values(centre)) and not centre.store.dirty_hours(1))

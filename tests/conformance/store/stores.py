@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
+from uuid import UUID
 
 from central_sync.ingest.admit import admit
 from central_sync.ingest.receipt_key import receipts_by
@@ -32,6 +34,15 @@ def embedded(folder: Path, sign: Sign, now_ns: NowNs) -> Store:
 ADAPTERS: dict[str, OpenStore] = {"embedded": embedded}
 
 
+class Sender(Protocol):
+    """Whoever sends frames under the name of a gateway."""
+
+    @property
+    def gateway_id(self) -> UUID:
+        """The gateway."""
+        ...
+
+
 @dataclass
 class Stored:
     """A store under test, with its clock, its way in, and a way to crash."""
@@ -55,18 +66,18 @@ class Stored:
             chain.gateway_id, facility="PLANT", name=name, public_key=chain.key.public_bytes
         )
 
-    def submission(self, chain: SignedChain, *frames: bytes) -> Submission:
-        """Return frames as one request of the chain's gateway, looked through."""
+    def submission(self, sender: Sender, *frames: bytes) -> Submission:
+        """Return frames as one request of a gateway, looked through."""
         return prepared(
-            chain.gateway_id,
+            sender.gateway_id,
             b"".join(frames),
             store=self.store,
             receipt_key=RECEIPT_KEY.verifying_key,
         )
 
-    def take(self, chain: SignedChain, *frames: bytes) -> Outcome:
+    def take(self, sender: Sender, *frames: bytes) -> Outcome:
         """Take one request."""
-        (outcome,) = self.store.accept([self.submission(chain, *frames)])
+        (outcome,) = self.store.accept([self.submission(sender, *frames)])
         return outcome
 
 

@@ -29,16 +29,18 @@ def chain(stored: Stored) -> SignedChain:
     return chain
 
 
-def value_of(**fields: object) -> HourlyValue:
-    value = HourlyValue(
+def value_of(
+    *, channel: int = 1, facility: str = "PLANT", hour_ns: int = TEN, value: str | None = "12.5"
+) -> HourlyValue:
+    return HourlyValue(
         gateway_id=uuid_of(1),
-        facility="PLANT",
-        channel=1,
+        facility=facility,
+        channel=channel,
         name="NOX",
         parameter="NOx",
         unit_of_measure="ppm",
-        hour_ns=TEN,
-        value="12.5",
+        hour_ns=hour_ns,
+        value=value,
         total=2**70,
         reading_count=3600,
         used_count=3599,
@@ -52,7 +54,6 @@ def value_of(**fields: object) -> HourlyValue:
         kernel="k1",
         output_hash=Hash(b"o" * 32),
     )
-    return replace(value, **fields)  # type: ignore[arg-type] # a test's own fields
 
 
 def part_of(hour: DirtyHour, path: str = "a.parquet") -> Part:
@@ -164,13 +165,24 @@ def test_asking_for_a_computation_makes_whole_hours_dirty(
     assert [hour.hour_ns for hour in stored.store.dirty_hours(9)] == [TEN, TEN + HOUR]
 
 
-@pytest.mark.parametrize("name", ["input_hash", "parameter_hash", "output_hash", "kernel"])
+VOID = value_of(value=None)
+OTHER_HASH = Hash(b"x" * 32)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param(replace(VOID, input_hash=OTHER_HASH), id="input_hash"),
+        pytest.param(replace(VOID, parameter_hash=OTHER_HASH), id="parameter_hash"),
+        pytest.param(replace(VOID, output_hash=OTHER_HASH), id="output_hash"),
+        pytest.param(replace(VOID, kernel="k2"), id="kernel"),
+    ],
+)
 def test_a_new_revision_is_written_exactly_when_a_hash_differs(
-    stored: Stored, chain: SignedChain, name: str
+    stored: Stored, chain: SignedChain, changed: HourlyValue
 ) -> None:
     hour = hour_of(stored, chain)
     assert stored.store.settle_hour(hour, None, [value_of()])
-    changed = value_of(value=None, **{name: "k2" if name == "kernel" else Hash(b"x" * 32)})
     for values in ([value_of(value="9")], [changed], [changed]):
         stored.store.mark_dirty(chain.gateway_id, TEN, TEN + 1)
         (hour,) = stored.store.dirty_hours(9)
@@ -252,3 +264,47 @@ def test_an_alarm_is_open_once_and_counted(stored: Stored, chain: SignedChain) -
     (state,) = store.fleet()
     assert {alarm.subject for alarm in state.alarms} == {"a", "b"}
     assert store.counts().open_alarms == 3
+
+
+def test_gateways_take_turns_however_much_one_of_them_made_due(stored: Stored) -> None:
+    one, other = (
+        SignedChain(),
+        SignedChain(gateway_id=uuid_of(8), key=SigningKey.from_seed(b"o" * 32)),
+    )
+    for chain in (one, other):
+        stored.register(chain)
+    stored.take(one, framed(one.batch(rows_at([TEN + hour * HOUR for hour in range(20)]))))
+    stored.take(other, framed(other.batch()))
+    first = stored.store.dirty_hours(3)
+    assert [hour.gateway_id for hour in first] == [one.gateway_id, other.gateway_id, one.gateway_id]
+    assert [hour.hour_ns for hour in first] == [TEN, TEN, TEN + HOUR]
+
+
+def test_a_clock_that_runs_ahead_does_not_hide_that_nothing_comes(
+    stored: Stored, chain: SignedChain
+) -> None:
+    stored.take(chain, framed(chain.batch(rows_at([TEN + 24 * 365 * 100 * HOUR]))))
+    (state,) = stored.store.fleet()
+    assert state.last_data_ns is not None
+    assert state.last_data_ns <= stored.now_ns
+
+
+def test_alarms_of_one_kind_of_one_gateway_are_bounded_and_counted(
+    stored: Stored, chain: SignedChain
+) -> None:
+    store = stored.store
+    for subject in range(40):
+        store.raise_alarm(AlarmCode.HOLE, chain.gateway_id, subject=str(subject), detail="x")
+    store.raise_alarm(AlarmCode.HOLE, None, subject="elsewhere", detail="x")
+    store.raise_alarm(AlarmCode.CLOCK, chain.gateway_id, subject="0", detail="x")
+    raised = store.alarms(is_open=True)
+    assert len(raised) == 34
+    assert sum(alarm.seen_count for alarm in raised) == 42
+
+
+def test_the_largest_number_of_a_batch_is_a_number_like_any_other(
+    stored: Stored, chain: SignedChain
+) -> None:
+    chain.batch()
+    last = chain.forged(chain.batch(), batch_no=2**63 - 1)
+    assert len(stored.take(chain, framed(last, LATER)).receipts) == 1

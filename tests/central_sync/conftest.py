@@ -1,4 +1,4 @@
-"""A centre and a gateway that it knows."""
+"""A centre and a gateway that it knows, for all that is downstream of accepted batches."""
 
 from collections.abc import Iterator
 from pathlib import Path
