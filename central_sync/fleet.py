@@ -65,6 +65,7 @@ ALARM_HEALTH: Final = {
     AlarmCode.CHAIN: Health.CRITICAL,
     AlarmCode.KEY: Health.CRITICAL,
     AlarmCode.SIMULATED: Health.WARNING,
+    AlarmCode.CLOCK: Health.WARNING,
 }
 
 

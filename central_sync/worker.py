@@ -14,7 +14,6 @@ from central_sync.calc.clock_hours import HOUR_NS, SECOND_NS, time_text, utc_hou
 from central_sync.evaluate.hour import Evaluator, complete_until_ns
 from central_sync.model import DirtyHour
 from central_sync.store.port import StoreUnavailableError
-from edge_agent.wire.refusal import RefusedError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -90,9 +89,11 @@ class Worker:
         where = {"gateway": str(hour.gateway_id), "hour": time_text(hour.hour_ns)}
         try:
             done = self._evaluator.evaluate(hour, now_ns=self._now_ns())
-        except (RefusedError, OSError) as fault:
+        except StoreUnavailableError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - what one gateway signed must not stop the others
             self._final_from.pop(key, None)  # it stays dirty, which is enough to be tried again
-            log.warning("hour.failed", **where, reason=str(fault))
+            log.warning("hour.failed", **where, reason=f"{type(fault).__name__}: {fault}")
             self._not_before[key] = self._now_ns() + RETRY_NS
             return
         self._not_before.pop(key, None)

@@ -16,7 +16,10 @@ RETRY_AFTER_S = 5
 
 @dataclass(slots=True)
 class BodyReader:
-    """Reads bodies; what they may take in memory together is one budget."""
+    """Reads bodies; what they take in memory together is one budget.
+
+    Only what has come is counted: what is announced costs its sender nothing.
+    """
 
     limits: Limits
     held_bytes: int = 0
@@ -30,29 +33,22 @@ class BodyReader:
 
         """
         size = _announced(request, limit)
-        # What is packed may unpack to the limit.
-        held = limit if "content-encoding" in request.headers else size
-        if self.held_bytes + held > self.limits.bytes_in_flight:
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "overload",
-                "too many requests are being read",
-                retry_after_s=RETRY_AFTER_S,
-            )
-        self.held_bytes += held
+        held = _Held(self)
         try:
-            yield await self._whole(request, size)
+            body = await self._whole(request, size, held)
+            if "content-encoding" in request.headers:
+                held.more(limit)  # it may unpack to this
+            yield body
         finally:
-            self.held_bytes -= held
+            self.held_bytes -= held.count
 
-    async def _whole(self, request: Request, size: int) -> bytes:
+    async def _whole(self, request: Request, size: int, held: "_Held") -> bytes:
         chunks: list[bytes] = []
-        received = 0
         try:
             async with asyncio.timeout(self.limits.body_timeout_s):
                 async for chunk in request.stream():
-                    received += len(chunk)
-                    if received > size:
+                    held.more(len(chunk))
+                    if held.count > size:
                         raise too_large(size, ends_connection=True)
                     chunks.append(chunk)
         except TimeoutError as fault:
@@ -67,6 +63,32 @@ class BodyReader:
                 HTTPStatus.BAD_REQUEST, "cut_off", "the body ended before its length"
             ) from fault
         return b"".join(chunks)
+
+
+@dataclass(slots=True)
+class _Held:
+    """What one request takes of the budget."""
+
+    reader: BodyReader
+    count: int = 0
+
+    def more(self, count: int) -> None:
+        """Take so many bytes more.
+
+        Raises:
+            ProblemError: 503, the budget is used up.
+
+        """
+        if self.reader.held_bytes + count > self.reader.limits.bytes_in_flight:
+            raise ProblemError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "overload",
+                "too many requests are being read",
+                retry_after_s=RETRY_AFTER_S,
+                ends_connection=True,
+            )
+        self.reader.held_bytes += count
+        self.count += count
 
 
 def too_large(limit: int, *, ends_connection: bool = False) -> ProblemError:

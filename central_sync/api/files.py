@@ -50,17 +50,30 @@ class Files:
 
     async def put_bundle(self, request: Request) -> Response:
         """Take a configuration bundle."""
-        return await self._put(request, self.bundles.put_bundle, limit=MAX_BUNDLE)
+        store = self.bundles.store
+        return await self._put(
+            request, self.bundles.put_bundle, store.is_bundle_wanted, limit=MAX_BUNDLE
+        )
 
     async def put_profile(self, request: Request) -> Response:
         """Take a profile file."""
-        return await self._put(request, self.bundles.put_profile, limit=MAX_PROFILE)
+        store = self.bundles.store
+        return await self._put(
+            request, self.bundles.put_profile, store.is_profile_wanted, limit=MAX_PROFILE
+        )
 
     async def _put(
-        self, request: Request, put: Callable[[Hash, bytes], Kept], *, limit: int
+        self,
+        request: Request,
+        put: Callable[[Hash, bytes], Kept],
+        is_wanted: Callable[[Hash], bool],
+        *,
+        limit: int,
     ) -> Response:
         named = _hash(request.path_params["sha256"])
         encoding = request.headers.get("content-encoding", "")
+        if not await asyncio.to_thread(is_wanted, named):
+            raise ProblemError(*_PROBLEMS[Kept.UNWANTED])
         async with self.bodies.read(request, limit=limit) as body:
             try:
                 content = await asyncio.to_thread(unpacked, body, encoding, limit=limit)

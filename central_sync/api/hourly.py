@@ -3,6 +3,7 @@
 Numbers that a report may carry are decimal text: no JSON reader can round them.
 """
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from central_sync.store.port import NowNs, Store
 
 LONGEST_RANGE_NS: Final = 31 * DAY_NS
 LARGEST_PAGE: Final = 1000
+CHANNEL_NUMBER: Final = re.compile("[0-9]{1,10}")
 
 Key = tuple[int, str, int]
 """Where a value stands in the order of the list: hour (UTC ns), gateway, channel."""
@@ -100,7 +102,7 @@ def router(store: Store, now_ns: NowNs) -> APIRouter:
     ) -> HourlyPage:
         """Return current values; `channel` is a name or a number; without times, the last day."""
         from_ns, to_ns = _range(from_, to, now_ns())
-        number = int(channel) if channel is not None and channel.isdecimal() else None
+        number = _number(channel)
         after = _key_of_cursor(cursor)
         found = [
             one
@@ -165,6 +167,13 @@ def _page(found: Sequence[HourlyRevision], limit: int) -> HourlyPage:
     )
 
 
+def _number(channel: str | None) -> int | None:
+    """Return the number that a channel is asked for by; None where it is a name, or none."""
+    if channel is None or CHANNEL_NUMBER.fullmatch(channel) is None:
+        return None
+    return int(channel)
+
+
 def _range(from_text: str | None, to_text: str | None, now_ns: int) -> tuple[int, int]:
     """Return [from, to) in UTC ns.
 
@@ -177,6 +186,8 @@ def _range(from_text: str | None, to_text: str | None, now_ns: int) -> tuple[int
         from_ns = to_ns - DAY_NS if from_text is None else parse_time(from_text)
     except ValueError as error:
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "parameter", str(error)) from error
+    if not 0 <= from_ns + 2**63 < 2**64 > to_ns + 2**63:
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "range", "ask for 1678 to 2261")
     if not 0 <= to_ns - from_ns <= LONGEST_RANGE_NS:
         detail = f"from {time_text(from_ns)} to {time_text(to_ns)}: ask for 0 to 31 days"
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "range", detail)

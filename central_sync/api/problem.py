@@ -8,7 +8,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from central_sync.store.port import StoreUnavailableError
+
 MEDIA_TYPE = "application/problem+json"
+STORE_RETRY_AFTER_S = 5
 
 
 class ProblemError(Exception):
@@ -65,6 +68,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _of_ours)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_parameters)
+    app.add_exception_handler(StoreUnavailableError, _of_store)
 
 
 async def _of_ours(_: Request, fault: Exception) -> Response:
@@ -76,6 +80,15 @@ async def _of_http(_: Request, fault: Exception) -> Response:
     assert isinstance(fault, HTTPException)  # noqa: S101 - the handler is registered for it alone
     status = HTTPStatus(fault.status_code)
     return problem(status, status.name.lower(), str(fault.detail), headers=fault.headers)
+
+
+async def _of_store(_: Request, fault: Exception) -> Response:
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "store",
+        str(fault),
+        headers={"Retry-After": str(STORE_RETRY_AFTER_S)},
+    )
 
 
 async def _of_parameters(_: Request, fault: Exception) -> Response:

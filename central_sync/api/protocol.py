@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol with the two limits it lacks: how large and how late a request's head is.
+"""uvicorn's HTTP protocol with the limits it lacks: on heads, and on what comes after an answer.
 
-Without them one sender could fill the memory with a header that never ends, or hold every
-connection open by sending none.
+Without them one sender could fill the memory with a header that never ends, before a body or
+behind it, or hold every connection open by sending nothing, or what nobody reads.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 # A gateway's head is below 1 KiB; no browser sends more than this.
 LARGEST_HEAD_BYTES: Final = 16 * 1024
 HEAD_TIMEOUT_S: Final = 10.0
+# A body that nobody reads any more must end within HEAD_TIMEOUT_S and this, or with its connection.
+LARGEST_UNREAD_BYTES: Final = 16 * 1024 * 1024
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -19,6 +21,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _head_bytes = 0
     _is_in_head = True
+    _is_in_message = False
+    _begun_count = 0
+    _framing_bytes = 0
+    _unread_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
@@ -32,26 +38,60 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what belongs to a head."""
+        """Count what belongs to no body, and what comes too late."""
         if self._is_in_head:
             self._head_bytes += len(data)
+        self._framing_bytes += len(data)
+        was_in_message, begun_count = self._is_in_message, self._begun_count
         super().data_received(data)
-        if self._is_in_head and self._head_bytes > LARGEST_HEAD_BYTES:
+        if self._is_in_head:
+            if self._head_bytes > LARGEST_HEAD_BYTES:
+                self.transport.close()
+            return
+        if self._framing_bytes > LARGEST_HEAD_BYTES or self._unread_bytes > LARGEST_UNREAD_BYTES:
             self.transport.close()
+        is_stray = not was_in_message and self._begun_count == begun_count
+        is_late = self.cycle.response_complete and (self._is_in_message or is_stray)
+        if is_late and self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)
 
     def on_message_begin(self) -> None:
         """Begin to count: a connection that waits for its next request has its own timeout."""
         if not self._is_in_head:
             self._expect_head()
+        self._begun_count += 1
+        self._is_in_message = True
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what stands behind a body is none."""
+        if self._is_in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Stop counting."""
-        self._is_in_head = False
-        self._forget_deadline()
         super().on_headers_complete()
+        self._is_in_head = False
+        self._framing_bytes = 0
+        self._unread_bytes = 0
+        self._forget_deadline()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body, or count it if nobody reads it."""
+        self._framing_bytes = 0
+        if self.cycle.response_complete:
+            self._unread_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Leave a connection alone that waits for its next request."""
+        self._is_in_message = False
+        self._framing_bytes = 0
+        self._forget_deadline()
+        super().on_message_complete()
 
     def _expect_head(self) -> None:
+        self._forget_deadline()
         self._is_in_head = True
         self._head_bytes = 0
         self._deadline = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)

@@ -160,8 +160,9 @@ def _by_place(
     candidate: Candidate, sight: Sight, contents: Contents, hole: Previous | None
 ) -> Decision:
     """Decide on a batch that is readable, by whether it follows from what is stored."""
+    strays = _stray_alarm(candidate, contents)
     if _completes(candidate, sight):
-        return Keep(verdict=Verdict.ACCEPTED, completes=True)
+        return Keep(verdict=Verdict.ACCEPTED, completes=True, alarms=strays)
     if hole is None and contents.previous is not None and sight.before is None:
         if not _hole_flags(candidate):
             return _without_previous(candidate, sight, contents.previous)
@@ -174,7 +175,7 @@ def _by_place(
     return Keep(
         verdict=Verdict.HEADSTONE if is_headstone else Verdict.ACCEPTED,
         hole=_hole(hole),
-        alarms=_hole_alarm(candidate, hole) + _late_fault(candidate, sight),
+        alarms=_hole_alarm(candidate, hole) + _late_fault(candidate, sight) + strays,
     )
 
 
@@ -202,6 +203,15 @@ def _hole_alarm(candidate: Candidate, missing: Previous | None) -> tuple[Warned,
         return ()
     detail = f"the gateway holds no batch before {missing.batch_no + 1} of {missing.chain_id}"
     return (Warned(code=AlarmCode.HOLE, subject=str(missing.chain_id), detail=detail),)
+
+
+def _stray_alarm(candidate: Candidate, contents: Contents) -> tuple[Warned, ...]:
+    """Return an alarm if readings bear times for which no hour is computed."""
+    if not contents.has_strays:
+        return ()
+    header = candidate.header
+    detail = f"batch {header.batch_no} of chain {header.chain_id}: times that belong to no hour"
+    return (Warned(code=AlarmCode.CLOCK, subject=str(header.chain_id), detail=detail),)
 
 
 def _late_fault(candidate: Candidate, sight: Sight) -> tuple[Warned, ...]:

@@ -4,9 +4,10 @@ Nobody can fill the disk: only a hash that a signed batch names is taken, and a 
 kept bundle names it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from hashlib import sha256
+from threading import Lock
 from typing import Final
 
 from central_sync.model import AlarmCode
@@ -32,6 +33,8 @@ class Bundles:
 
     store: Store
     allow_simulated: bool
+    # One at a time: what 64 MiB of JSON become in memory is up to thirty times as much.
+    parsing: Lock = field(default_factory=Lock)
 
     def put_bundle(self, config_hash: Hash, body: bytes) -> Kept:
         """Keep a bundle.
@@ -44,7 +47,8 @@ class Bundles:
             return Kept.WRONG_HASH
         if not self.store.is_bundle_wanted(config_hash):
             return Kept.UNWANTED
-        bundle = parse_bundle(body)
+        with self.parsing:
+            bundle = parse_bundle(body)
         if bundle.simulated and not self.allow_simulated:
             detail = f"bundle {config_hash.hex()[:16]} is of a simulated plant, and {NOT_ALLOWED}"
             self.store.refuse_bundle(config_hash, code=AlarmCode.SIMULATED, detail=detail)

@@ -7,10 +7,12 @@ outcome only after the commit returned.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, NoReturn, Protocol
 
 from central_sync.store.admission import Outcome, Submission
+from central_sync.store.port import StoreUnavailableError
 
 # Larger groups gain nothing measurable and make the first in it wait.
 GROUP_AT_MOST: Final = 64
@@ -42,6 +44,8 @@ class Committer:
         self._store = store
         self._waiting: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
+        # Of its own: whoever keeps the loop's threads busy must not keep others from being stored.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="committer")
 
     async def commit(self, submission: Submission) -> Outcome:
         """Return the outcome of a submission once it is durable.
@@ -60,21 +64,31 @@ class Committer:
 
     async def run(self) -> NoReturn:
         """Write groups for ever; cancelled only when no caller waits any more."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                count = min(GROUP_AT_MOST, len(self._waiting))
-                await self._write([self._waiting.popleft() for _ in range(count)])
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._waiting:
+                    count = min(GROUP_AT_MOST, len(self._waiting))
+                    await self._write([self._waiting.popleft() for _ in range(count)])
+        finally:
+            self._thread.shutdown(wait=False)
 
     async def _write(self, group: list[_Waiting]) -> None:
-        """Write one group, and tell each caller its outcome or, all the same, the failure."""
+        """Write one group, and tell each caller its outcome or, all the same, the failure.
+
+        Where the failure is not of the store but of something in the group, each is written alone.
+        """
         loop = asyncio.get_running_loop()
         written = loop.run_in_executor(
-            None, self._store.accept, [waiting.submission for waiting in group]
+            self._thread, self._store.accept, [waiting.submission for waiting in group]
         )
         await asyncio.wait([written])
         fault = written.exception()
+        if fault is not None and not isinstance(fault, StoreUnavailableError) and len(group) > 1:
+            for waiting in group:
+                await self._write([waiting])
+            return
         for place, waiting in enumerate(group):
             if waiting.outcome.done():  # its caller went away; what was stored stays stored
                 continue

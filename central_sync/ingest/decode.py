@@ -20,9 +20,13 @@ from edge_agent.wire.header import Header
 from edge_agent.wire.headstone import open_headstone
 from edge_agent.wire.readings import RowArray
 from edge_agent.wire.refusal import Code, RefusedError
-from edge_agent.wire.vocabulary import Hash
+from edge_agent.wire.vocabulary import Hash, Int64Array
 
 QUARTER_NS: Final = 900 * 1_000_000_000
+# No hour before 1970, nor one whose end does not fit into 64 bits.
+QUARTERS: Final = range((2**63 - 24 * 4 * QUARTER_NS) // QUARTER_NS)
+# One batch makes at most a week of hours due: what a broken clock scattered is not worth a year's.
+QUARTERS_AT_MOST: Final = 7 * 24 * 4
 
 # What was received is not what was signed (docs/wire-format.md section 14: 422).
 _NOT_SIGNED: Final = frozenset((Code.ZSTD, Code.PAYLOAD, Code.HEADSTONE))
@@ -33,7 +37,7 @@ def body_of(header: Header, body: bytes, flags: FrameFlag) -> Body:
     try:
         if FrameFlag.HEADSTONE in flags:
             lines = open_headstone(header, body).event_lines
-            return _contents(None, check_events(lines, flags=header.flags))
+            return _contents(header, None, check_events(lines, flags=header.flags))
         parts = open_body(header, body)
         rows = rows_of_arrow(parts.readings)
         events = check_content(header, rows, parts.event_lines)
@@ -41,7 +45,7 @@ def body_of(header: Header, body: bytes, flags: FrameFlag) -> Body:
         if refused.code in _NOT_SIGNED:
             return Damaged(code=refused.code, detail=refused.detail)
         return Unfit(code=refused.code, detail=refused.detail)
-    return _contents(rows, events)
+    return _contents(header, rows, events)
 
 
 def kept_body(header: Header, body: bytes) -> bytes:
@@ -55,12 +59,13 @@ def kept_body(header: Header, body: bytes) -> bytes:
     return compress(decompress(body, header.payload_len))
 
 
-def _contents(rows: RowArray | None, events: Sequence[Event]) -> Contents:
+def _contents(header: Header, rows: RowArray | None, events: Sequence[Event]) -> Contents:
     quarters: tuple[int, ...] = ()
     at_min = at_max = None
+    has_strays = False
     if rows is not None and len(rows):
         at = rows["at"]
-        quarters = tuple(np.unique(at // QUARTER_NS).tolist())
+        quarters, has_strays = _quarters(at, wall_ns=header.wall_ns)
         at_min, at_max = int(at.min()), int(at.max())
     return Contents(
         at_min=at_min,
@@ -68,7 +73,20 @@ def _contents(rows: RowArray | None, events: Sequence[Event]) -> Contents:
         quarters=quarters,
         previous=_previous(events),
         losses=tuple(_loss(event) for event in events if event.type == LOSS),
+        has_strays=has_strays,
     )
+
+
+def _quarters(at: Int64Array, *, wall_ns: int) -> tuple[tuple[int, ...], bool]:
+    """Return the quarter-hours of these times, those nearest to `wall_ns` if there are too many.
+
+    Also returns whether some were left out.
+    """
+    found = np.unique(at // QUARTER_NS)
+    possible = found[(found >= QUARTERS.start) & (found < QUARTERS.stop)]
+    nearest = np.argsort(np.abs(possible - wall_ns // QUARTER_NS), kind="stable")
+    kept = np.sort(possible[nearest[:QUARTERS_AT_MOST]])
+    return tuple(kept.tolist()), len(kept) < len(found)
 
 
 def _previous(events: Sequence[Event]) -> Previous | None:

@@ -7,6 +7,7 @@ cheap ones first; the first frame that fails ends the request.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from time import monotonic
 from typing import Final
 from uuid import UUID
 
@@ -44,6 +45,8 @@ from edge_agent.wire.vocabulary import Verdict
 # Offsets of gateway_id and key_id in a header (docs/wire-format.md section 2).
 _GATEWAY: Final = slice(16, 32)
 _KEY: Final = slice(280, 312)
+# Small bodies can hold much work: one request does not keep a thread longer than this and one body.
+READING_AT_MOST_S: Final = 5.0
 _OF_A_KEY: Final = frozenset((Code.KEY, Code.SIGNATURE))
 
 
@@ -169,16 +172,21 @@ def _candidate(
 
 
 def _read(gateway_id: UUID, candidates: Sequence[Candidate], store: Store) -> tuple[Candidate, ...]:
-    """Return the candidates with those bodies read on which a decision depends."""
+    """Return the candidates with those bodies read on which a decision depends.
+
+    What cannot be read in time stays unread: the gateway sends it again.
+    """
     if not candidates:
         return ()
     sights = store.sight(Submission(gateway_id=gateway_id, candidates=tuple(candidates)))
     read: list[Candidate] = []
+    begun_s = monotonic()
     for candidate, seen in zip(candidates, sights, strict=True):
         around = _with_sibling(seen, candidate, read[-1] if read else None)
         body: Body = Unread()
         kept = candidate.body_bytes
-        if must_read(candidate, around):
+        has_time = not read or monotonic() - begun_s < READING_AT_MOST_S
+        if has_time and must_read(candidate, around):
             body = body_of(candidate.header, kept, candidate.flags)
         if isinstance(body, Contents) and FrameFlag.HEADSTONE not in candidate.flags:
             kept = kept_body(candidate.header, kept)

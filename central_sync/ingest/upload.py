@@ -4,19 +4,26 @@ HTTP stays in `central_sync.api`.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
 import structlog
 
-from central_sync.ingest.committer import Committer
+from central_sync.ingest.committer import Committer, OverloadedError
 from central_sync.ingest.metrics import IngestMetrics
 from central_sync.ingest.receive import prepared, unpacked
 from central_sync.store.admission import Outcome, Refusal, Submission
 from central_sync.store.port import Store
 from edge_agent.wire.signing import VerifyingKey
 from edge_agent.wire.vocabulary import Verdict
+
+# A gateway that keeps us busy, for whatever reason, must leave room for the others.
+AT_ONCE_PER_GATEWAY: Final = 4
+THREADS: Final = 8
 
 log = structlog.get_logger()
 
@@ -30,6 +37,10 @@ class Ingest:
     receipt_key: VerifyingKey
     metrics: IngestMetrics
     on_stored: Callable[[], None]
+    under_way: Counter[UUID] = field(default_factory=Counter)
+    threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
+    )
 
     async def upload(self, gateway_id: UUID, body: bytes, encoding: str) -> Outcome:
         """Return the outcome of one request; all that it gives a receipt for is durable.
@@ -48,12 +59,26 @@ class Ingest:
 
         """
         self.metrics.request_bytes.inc(len(body))
-        submission = await asyncio.to_thread(self._submission, gateway_id, body, encoding)
+        submission = await self._prepared(gateway_id, body, encoding)
         outcome = await self.committer.commit(submission)
         self._count(submission, outcome)
         if outcome.verdicts:
             self.on_stored()
         return outcome
+
+    async def _prepared(self, gateway_id: UUID, body: bytes, encoding: str) -> Submission:
+        """Look a request through in a thread, a few of one gateway at a time."""
+        if self.under_way[gateway_id] >= AT_ONCE_PER_GATEWAY:
+            raise OverloadedError(f"{AT_ONCE_PER_GATEWAY} requests of {gateway_id} are under way")
+        self.under_way[gateway_id] += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self.threads, self._submission, gateway_id, body, encoding
+            )
+        finally:
+            self.under_way[gateway_id] -= 1
+            if not self.under_way[gateway_id]:
+                del self.under_way[gateway_id]
 
     def _submission(self, gateway_id: UUID, body: bytes, encoding: str) -> Submission:
         """Look a request through: everything that costs time and needs no turn at the store."""

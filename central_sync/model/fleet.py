@@ -17,6 +17,7 @@ class AlarmCode(StrEnum):
     CHAIN = "chain"
     KEY = "key"
     SIMULATED = "simulated"
+    CLOCK = "clock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

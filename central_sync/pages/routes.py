@@ -20,6 +20,7 @@ from central_sync.pages.gateway_view import channel_series, hour_marks
 from central_sync.pages.parts import ThinnedParts
 from central_sync.programs.plan import Plan
 from central_sync.store.port import NowNs, Store
+from edge_agent.wire.bundle import MAX_CHANNEL
 
 HOURS_SHOWN: Final = (1, 6, 24)
 WIDEST: Final = 2000
@@ -75,7 +76,7 @@ def router(pages: Pages) -> APIRouter:
     @routes.get("/gateways/{gateway_id}/series.json")
     def series(
         gateway_id: UUID,
-        channel: Annotated[int, Query(ge=1)],
+        channel: Annotated[int, Query(ge=1, le=MAX_CHANNEL)],
         hours: Annotated[int, Query(ge=1, le=24)] = 24,
         width: Annotated[int, Query(ge=10, le=WIDEST)] = 600,
     ) -> Response:

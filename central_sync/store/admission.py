@@ -38,7 +38,8 @@ class Loss:
 class Contents:
     """A body that is what was signed and obeys the format, reduced to what the store keeps of it.
 
-    `quarters`: numbers of UTC quarter-hours since 1970 that hold a row's `at`, rising.
+    `quarters`: numbers of UTC quarter-hours since 1970 that hold a row's `at`, rising;
+    `has_strays`: rows bear other times, too, for which no hour is computed.
     """
 
     at_min: int | None
@@ -46,6 +47,7 @@ class Contents:
     quarters: tuple[int, ...]
     previous: Previous | None
     losses: tuple[Loss, ...]
+    has_strays: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,7 +133,7 @@ class Ledger(Protocol):
     """What must be computed, and what was."""
 
     def dirty_hours(self, limit: int) -> tuple[DirtyHour, ...]:
-        """Return hours to compute, oldest change first."""
+        """Return hours to compute: of each gateway the oldest change first, gateways in turn."""
         ...
 
     def mark_dirty(self, gateway_id: UUID, from_ns: int, to_ns: int) -> None:

@@ -239,7 +239,9 @@ class _Accepting:
         if decision.verdict is Verdict.QUARANTINED:
             tally.quarantined += 1
         if at_max is not None:
-            tally.last_data_ns = max(at_max, tally.last_data_ns or at_max)
+            # A clock that runs ahead must not hide that nothing comes any more.
+            newest_ns = min(at_max, self.now_ns)
+            tally.last_data_ns = max(newest_ns, tally.last_data_ns or newest_ns)
 
     def _follow(self, candidate: Candidate, decision: Keep, *, has_holes: bool) -> bool:
         """Note alarms, holes and losses; return whether the gateway may have holes now."""

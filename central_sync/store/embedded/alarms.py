@@ -10,6 +10,8 @@ from edge_agent.wire.vocabulary import Hash
 
 # A column of the unique index cannot be NULL: there, nulls differ from one another.
 NO_GATEWAY: Final = b""
+# A gateway that opens a chain per batch must not bury everything else under its alarms.
+OPEN_AT_MOST: Final = 32
 # Frames under a wrong key or signature are evidence, but anybody can send them.
 REJECTED_BYTES_AT_MOST: Final = 4 * 1024 * 1024
 
@@ -17,14 +19,24 @@ REJECTED_BYTES_AT_MOST: Final = 4 * 1024 * 1024
 def raise_alarm(
     connection: sqlite3.Connection, warned: Warned, *, gateway_id: UUID | None, now_ns: int
 ) -> None:
-    """Open an alarm, or count it once more when the same one is open."""
-    connection.execute(
-        "insert into alarm (code, gateway_id, subject, detail, opened_ns, seen_count)"
-        " values (?, ?, ?, ?, ?, 1) on conflict (code, gateway_id, subject)"
-        " where closed_ns is null"
-        " do update set detail = excluded.detail, seen_count = seen_count + 1",
-        (warned.code, _bytes(gateway_id), warned.subject, warned.detail, now_ns),
-    )
+    """Open an alarm, or count it once more when the same one is open.
+
+    Where a gateway has many of one code open, what is new counts on the first of them.
+    """
+    is_counted = connection.execute(
+        "update alarm set detail = ?4, seen_count = seen_count + 1 where id = coalesce("
+        " (select id from alarm where code = ?1 and gateway_id = ?2 and subject = ?3"
+        "  and closed_ns is null),"
+        " (select id from alarm where code = ?1 and gateway_id = ?2 and closed_ns is null"
+        "  order by id desc limit 1 offset ?5))",
+        (warned.code, _bytes(gateway_id), warned.subject, warned.detail, OPEN_AT_MOST - 1),
+    ).rowcount
+    if not is_counted:
+        connection.execute(
+            "insert into alarm (code, gateway_id, subject, detail, opened_ns, seen_count)"
+            " values (?, ?, ?, ?, ?, 1)",
+            (warned.code, _bytes(gateway_id), warned.subject, warned.detail, now_ns),
+        )
 
 
 def close_alarm(

@@ -18,6 +18,8 @@ READER_COUNT: Final = 4
 # A command (`gateway add`) writes beside the service: either waits for the other's transaction.
 BUSY_TIMEOUT_MS: Final = 10_000
 _FULL: Final = 2
+# The rest of what SQLite raises says something of the file, not of what was asked.
+_OF_THE_CALLER: Final = (sqlite3.IntegrityError, sqlite3.ProgrammingError)
 
 
 class Database:
@@ -47,7 +49,9 @@ class Database:
                 self._writer.execute("begin immediate")
                 yield self._writer
                 self._writer.execute("commit")
-            except sqlite3.OperationalError as fault:
+            except _OF_THE_CALLER:
+                raise
+            except sqlite3.DatabaseError as fault:
                 raise StoreUnavailableError(f"the store cannot be written: {fault}") from fault
             finally:
                 if self._writer.in_transaction:
@@ -58,7 +62,7 @@ class Database:
         """Yield a reader that sees one state of the file from its first query on.
 
         Raises:
-            StoreUnavailableError: it is closed.
+            StoreUnavailableError: the file cannot be read: locked, damaged, closed.
 
         """
         reader = self._readers.get()
@@ -66,8 +70,13 @@ class Database:
             self._require_open()
             reader.execute("begin")
             yield reader
+        except _OF_THE_CALLER:
+            raise
+        except sqlite3.DatabaseError as fault:
+            raise StoreUnavailableError(f"the store cannot be read: {fault}") from fault
         finally:
-            if not self._is_closed:
+            # SQLite ends a transaction by itself when the disk fails under it.
+            if not self._is_closed and reader.in_transaction:
                 reader.execute("rollback")
             self._readers.put(reader)
 

@@ -14,6 +14,10 @@ from edge_agent.wire.vocabulary import Hash, Verdict
 WANTED_AT_MOST: Final = 256
 # A hole that was announced as filling must shrink within this time (same section).
 OVERDUE_NS: Final = 24 * 3600 * 1_000_000_000
+LARGEST_BATCH_NO: Final = 2**63 - 1
+
+Line = tuple[bytes, bytes]
+"""A gateway and one of its chains."""
 
 
 def any_of(connection: sqlite3.Connection, gateway_id: UUID) -> bool:
@@ -47,38 +51,68 @@ def update(
 ) -> None:
     """Note what a batch that was just stored does to the holes of its gateway."""
     header = candidate.header
-    gateway, chain, number = header.gateway_id.bytes, header.chain_id.bytes, header.batch_no
-    connection.execute(
-        "delete from hole where gateway_id = ? and chain_id = ? and batch_no = ?",
-        (gateway, chain, number),
-    )
-    connection.execute(
-        "update hole set shrunk_ns = ? where gateway_id = ? and chain_id = ? and batch_no > ?",
-        (now_ns, gateway, chain, number),
-    )
-    changed = {header.chain_id}
-    if decision.hole is not None:
-        _open(connection, gateway, decision.hole, is_headstone=False, now_ns=now_ns)
-        changed.add(decision.hole.chain_id)
-    if decision.verdict is Verdict.HEADSTONE:
-        own = Hole(chain_id=header.chain_id, batch_no=number, batch_hash=candidate.batch_hash)
-        _open(connection, gateway, own, is_headstone=True, now_ns=now_ns)
-    for loss in losses:
-        changed.add(loss.chain_id)
+    own: Line = (header.gateway_id.bytes, header.chain_id.bytes)
+    number = header.batch_no
+    closed = {own} if _close(connection, own, number) else set()
+    for line, ending in _doubtful(connection, candidate, decision, losses=losses, now_ns=now_ns):
+        if _is_given_up(connection, line, ending):
+            _close(connection, line, ending)
+            closed.add(line)
+    for line in closed:
+        if _lowest(connection, line, 0) is None:
+            alarms.close_alarm(
+                connection,
+                AlarmCode.HOLE,
+                gateway_id=header.gateway_id,
+                subject=str(UUID(bytes=line[1])),
+                now_ns=now_ns,
+            )
+
+
+def _doubtful(
+    connection: sqlite3.Connection,
+    candidate: Candidate,
+    decision: Keep,
+    *,
+    losses: Sequence[Loss],
+    now_ns: int,
+) -> set[tuple[Line, int]]:
+    """Open and change holes, and note losses; return the holes that may be given up by now.
+
+    These are few, however many there are: nothing here may grow with what a gateway left out.
+    """
+    header = candidate.header
+    own: Line = (header.gateway_id.bytes, header.chain_id.bytes)
+    number = header.batch_no
+    doubtful: set[tuple[Line, int]] = set()
+    above = _lowest(connection, own, number + 1)
+    if above is not None:  # it ends the run of missing numbers in which this batch was
+        doubtful.add((own, above))
         connection.execute(
-            "insert into loss (gateway_id, chain_id, first_batch, last_batch)"
-            " values (?, ?, ?, ?) on conflict do nothing",
-            (gateway, loss.chain_id.bytes, loss.first_batch, loss.last_batch),
+            "update hole set shrunk_ns = ? where gateway_id = ? and chain_id = ? and batch_no = ?",
+            (now_ns, *own, above),
         )
-    for chain_id in changed:
-        _close_covered(connection, header.gateway_id, chain_id, now_ns=now_ns)
+    if decision.hole is not None:
+        _open(connection, own[0], decision.hole, is_headstone=False, now_ns=now_ns)
+        doubtful.add(((own[0], decision.hole.chain_id.bytes), decision.hole.batch_no))
+    if decision.verdict is Verdict.HEADSTONE:
+        hole = Hole(chain_id=header.chain_id, batch_no=number, batch_hash=candidate.batch_hash)
+        _open(connection, own[0], hole, is_headstone=True, now_ns=now_ns)
+        doubtful.add((own, number))
+    for loss in losses:
+        line = (own[0], loss.chain_id.bytes)
+        first, last = note_loss(connection, line, first=loss.first_batch, last=loss.last_batch)
+        doubtful.update((line, ending) for ending in _ending(connection, line, first, last))
+    return doubtful
 
 
 def warn_overdue(connection: sqlite3.Connection, gateway_id: UUID, *, now_ns: int) -> None:
-    """Raise HOLE for chains whose announced holes did not shrink for 24 h."""
+    """Raise HOLE for chains whose lowest hole did not shrink for 24 h: it is filled first."""
     rows = connection.execute(
-        "select distinct chain_id from hole where gateway_id = ? and shrunk_ns < ?",
-        (gateway_id.bytes, now_ns - OVERDUE_NS),
+        "select chain_id from hole h where gateway_id = ? and shrunk_ns < ? and not exists"
+        " (select 1 from hole l where l.gateway_id = h.gateway_id and l.chain_id = h.chain_id"
+        " and l.batch_no < h.batch_no) limit ?",
+        (gateway_id.bytes, now_ns - OVERDUE_NS, alarms.OPEN_AT_MOST),
     ).fetchall()
     for (chain,) in rows:
         chain_id = UUID(bytes=chain)
@@ -105,52 +139,86 @@ def _open(
     )
 
 
-def _close_covered(
-    connection: sqlite3.Connection, gateway_id: UUID, chain_id: UUID, *, now_ns: int
-) -> None:
-    """Close the holes of a chain that loss events cover, and its alarm with the last one."""
-    where = (gateway_id.bytes, chain_id.bytes)
-    holes = connection.execute(
-        "select batch_no, is_headstone from hole where gateway_id = ? and chain_id = ?", where
-    ).fetchall()
-    losses = connection.execute(
-        "select first_batch, last_batch from loss where gateway_id = ? and chain_id = ?"
-        " order by first_batch",
-        where,
-    ).fetchall()
-    open_count = len(holes)
-    for last, is_headstone in holes:
-        first = last if is_headstone else _first_missing(connection, where, last)
-        if covers(losses, first=first, last=last):
-            connection.execute(
-                "delete from hole where gateway_id = ? and chain_id = ? and batch_no = ?",
-                (*where, last),
-            )
-            open_count -= 1
-    if not open_count:
-        alarms.close_alarm(
-            connection,
-            AlarmCode.HOLE,
-            gateway_id=gateway_id,
-            subject=str(chain_id),
-            now_ns=now_ns,
-        )
+def _close(connection: sqlite3.Connection, line: Line, number: int) -> bool:
+    """Close the hole that ends with a number; return whether there was one."""
+    count = connection.execute(
+        "delete from hole where gateway_id = ? and chain_id = ? and batch_no = ?", (*line, number)
+    ).rowcount
+    return count > 0
 
 
-def _first_missing(connection: sqlite3.Connection, where: tuple[bytes, bytes], last: int) -> int:
-    """Return the first number that is missing in the run of missing numbers ending with `last`."""
-    (below,) = connection.execute(
-        "select max(batch_no) from batch where gateway_id = ? and chain_id = ? and batch_no < ?",
-        (*where, last),
+def _lowest(connection: sqlite3.Connection, line: Line, number: int) -> int | None:
+    """Return with which number the lowest hole of a chain ends that ends with `number` or above."""
+    row = connection.execute(
+        "select batch_no from hole where gateway_id = ? and chain_id = ? and batch_no >= ?"
+        " order by batch_no limit 1",
+        (*line, min(number, LARGEST_BATCH_NO)),
     ).fetchone()
-    return 0 if below is None else int(below) + 1
+    return None if row is None else int(row[0])
 
 
-def covers(losses: Sequence[tuple[int, int]], *, first: int, last: int) -> bool:
-    """Return whether ranges (both ends inclusive, by rising start) cover first to last."""
-    reached = first
-    for start, end in losses:
-        if start > reached:
-            break
-        reached = max(reached, end + 1)
-    return reached > last
+def _ending(connection: sqlite3.Connection, line: Line, first: int, last: int) -> list[int]:
+    """Return with which numbers the holes of a chain end that end within first to last."""
+    rows = connection.execute(
+        "select batch_no from hole where gateway_id = ? and chain_id = ?"
+        " and batch_no between ? and ?",
+        (*line, first, last),
+    )
+    return [number for (number,) in rows]
+
+
+def _is_given_up(connection: sqlite3.Connection, line: Line, ending: int) -> bool:
+    """Return whether loss events cover the hole that ends with a number."""
+    row = connection.execute(
+        "select is_headstone, (select max(batch_no) from batch b where b.gateway_id = h.gateway_id"
+        " and b.chain_id = h.chain_id and b.batch_no < h.batch_no) from hole h"
+        " where h.gateway_id = ? and h.chain_id = ? and h.batch_no = ?",
+        (*line, ending),
+    ).fetchone()
+    if row is None:
+        return False
+    is_headstone, below = row
+    first_missing = 0 if below is None else below + 1
+    return is_lost(connection, line, first=ending if is_headstone else first_missing, last=ending)
+
+
+def note_loss(
+    connection: sqlite3.Connection, line: Line, *, first: int, last: int
+) -> tuple[int, int]:
+    """Add lost numbers (both inclusive); return the whole range that they make with others.
+
+    Ranges that overlap or touch are kept as one, so that what they cover is found in one look
+    however many there are.
+    """
+    last = min(last, LARGEST_BATCH_NO - 1)
+    if first > last:
+        return first, last
+    touching = connection.execute(
+        "select first_batch, last_batch from (select * from loss where gateway_id = ?1"
+        " and chain_id = ?2 and first_batch < ?3 order by first_batch desc limit 1)"
+        " where last_batch >= ?3 - 1 union all select first_batch, last_batch from loss"
+        " where gateway_id = ?1 and chain_id = ?2 and first_batch between ?3 and ?4 + 1",
+        (*line, first, last),
+    ).fetchall()
+    connection.executemany(
+        "delete from loss where gateway_id = ? and chain_id = ? and first_batch = ?"
+        " and last_batch = ?",
+        [(*line, *ends) for ends in touching],
+    )
+    first = min([first, *(start for start, _ in touching)])
+    last = max([last, *(end for _, end in touching)])
+    connection.execute(
+        "insert into loss (gateway_id, chain_id, first_batch, last_batch) values (?, ?, ?, ?)",
+        (*line, first, last),
+    )
+    return first, last
+
+
+def is_lost(connection: sqlite3.Connection, line: Line, *, first: int, last: int) -> bool:
+    """Return whether every number from first to last was given up."""
+    row = connection.execute(
+        "select last_batch from loss where gateway_id = ? and chain_id = ? and first_batch <= ?"
+        " order by first_batch desc limit 1",
+        (*line, first),
+    ).fetchone()
+    return row is not None and int(row[0]) >= last

@@ -25,11 +25,14 @@ class LedgerTables:
     _now_ns: NowNs
 
     def dirty_hours(self, limit: int) -> tuple[DirtyHour, ...]:
-        """Return hours to compute, oldest change first."""
+        """Return hours to compute: of each gateway the oldest change first, gateways in turn."""
         with self._db.read() as connection:
             rows = connection.execute(
-                "select gateway_id, quarter / 4, max(generation) from dirty_quarter"
-                " group by gateway_id, quarter / 4 order by min(generation) limit ?",
+                "select gateway_id, hour, newest from (select gateway_id, quarter / 4 as hour,"
+                " min(generation) as oldest, max(generation) as newest, row_number() over"
+                " (partition by gateway_id order by min(generation), quarter / 4) as turn"
+                " from dirty_quarter group by gateway_id, quarter / 4)"
+                " order by turn, oldest limit ?",
                 (limit,),
             ).fetchall()
         return tuple(

@@ -1,11 +1,15 @@
 """What is stored around one frame: the view on which the decision of `ingest.admit` rests."""
 
 import sqlite3
+from typing import Final
 from uuid import UUID
 
 from central_sync.store.admission import Candidate, Contents, Known, Previous, Sight
 from edge_agent.wire.header import Header
 from edge_agent.wire.vocabulary import Hash, Verdict
+
+# What SQLite can be asked for (docs/wire-format.md section 2: below 2^63).
+LARGEST_BATCH_NO: Final = 2**63 - 1
 
 
 def sight(connection: sqlite3.Connection, candidate: Candidate) -> Sight:
@@ -51,7 +55,7 @@ def _known(
     rows = connection.execute(
         "select header, batch_hash, verdict, receipt from batch"
         " where gateway_id = ? and chain_id = ? and batch_no between ? and ?",
-        (header.gateway_id.bytes, chain_id.bytes, first, last),
+        (header.gateway_id.bytes, chain_id.bytes, first, min(last, LARGEST_BATCH_NO)),
     )
     return [
         Known(
