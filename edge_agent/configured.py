@@ -43,7 +43,7 @@ class Configured:
         )
         gateway = plan.settings.gateway
         return cls(
-            plan=plan,
+            plan=_lean(plan),
             origin=Origin(
                 gateway_id=gateway.id,
                 config_hash=plan.config_hash,
@@ -75,7 +75,7 @@ class Configured:
         except ConfigurationError as error:
             log.error("configuration.refused", problems=list(error.problems))
             return self
-        if replace(plan.settings, devices=()) != replace(self.plan.settings, devices=()):
+        if replace(plan.settings, devices=()) != self.plan.settings:
             log.error(
                 "configuration.refused",
                 problems=["agent.toml has changed: it is read at a start only. Restart the agent"],
@@ -90,9 +90,18 @@ class Configured:
         await pollers.stop_changed(plan.devices)
         await committer.switch(after.judges, after.origin)
         pollers.start_changed(plan.devices)
-        overview.plan = plan
+        overview.plan = after.plan
         log.info("configuration.applied", config_hash=plan.config_hash.hex())
         return after
+
+
+def _lean(plan: Plan) -> Plan:
+    """Return a plan without what is needed once only: files as written, and what is on disk.
+
+    It is a third of the agent's memory where a gateway has 25,000 channels.
+    """
+    settings = replace(plan.settings, devices=())
+    return replace(plan, settings=settings, bundle=b"", profile_files={})
 
 
 async def documents_kept(buffer: Buffer, plan: Plan) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,9 +27,14 @@ def main(arguments: Sequence[str]) -> int:
 
     plan = read()
     logs.configure(plan.settings.log.level)
+    running = agent.run(plan, read)
+    del plan  # the agent keeps what it needs of it
+    # What start-up made stays: the collector need not walk all channels again and again.
+    gc.collect()
+    gc.freeze()
     faults: list[str] = []
     try:
-        asyncio.run(agent.run(plan, read))
+        asyncio.run(running)
     except* (BufferFullError, BufferUnavailableError) as group:
         faults += [str(error) for error in leaves(group)]
     if faults:

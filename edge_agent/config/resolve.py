@@ -5,6 +5,8 @@ Pure; the settings have been checked against the profile before (`device_rules`)
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
+from sys import intern
 
 from edge_agent.config.device import Device, Point, StatusAt, StatusRule
 from edge_agent.config.device_rules import effective_limits_of, endpoint_of
@@ -128,12 +130,18 @@ def _effective(limits: Limits, point: PointProfile) -> Limits:
     effective = effective_limits_of(limits, point)
     if effective is None:
         raise ValueError(f"the limits {limits} have misfits")
-    return effective
+    return _shared(effective)
+
+
+@lru_cache(maxsize=1024)
+def _shared(limits: Limits) -> Limits:
+    """Return the same object for equal limits: a gateway may have 100,000 channels."""
+    return limits
 
 
 def plain(number: Decimal) -> str:
     """Return a decimal number as text without exponent, as the bundle writes it."""
-    return f"{number:f}"
+    return intern(f"{number:f}")
 
 
 def word_order_of(raw_type: str, word_order: WordOrder) -> str:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final, Generic
 import structlog
 
 from edge_agent.uplink.held import HeldT
-from edge_agent.wire.bundle import parse_bundle
+from edge_agent.wire.bundle import profile_hashes
 from edge_agent.wire.refusal import RefusedError
-from edge_agent.wire.vocabulary import Hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edge_agent.uplink.exchange import Exchange, Reply
     from edge_agent.uplink.held import Source
+    from edge_agent.wire.vocabulary import Hash
 
 BUNDLE_TYPE: Final = "application/json"
 PROFILE_TYPE: Final = "application/toml"
@@ -102,11 +102,10 @@ def _is_taken(reply: Reply) -> bool:
     return 200 <= reply.status < 300
 
 
-def _profile_hashes(bundle: bytes) -> list[Hash]:
+def _profile_hashes(bundle: bytes) -> tuple[Hash, ...]:
     """Return the hashes of the profile files that a bundle names, each once."""
     try:
-        profiles = parse_bundle(bundle).profiles
+        return profile_hashes(bundle)
     except RefusedError as fault:
         log.warning("bundle.unreadable", reason=str(fault))
-        return []
-    return [Hash(bytes.fromhex(digest)) for digest in sorted(set(profiles.values()))]
+        return ()

@@ -26,6 +26,8 @@ MAX_CHANNEL: Final = 2**32 - 1
 # Long enough for any calibration constant, short enough that binary64 can estimate with it.
 _DECIMAL: Final = re.compile(r"(?=.{1,40}\Z)-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
+# A member of `profiles`; the group is the hash.
+_PROFILE: Final = re.compile(rb'"[^"]*":"([0-9a-f]{64})"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +191,24 @@ def parse_bundle(bundle: bytes) -> Bundle:
         )
     except ValueError as error:
         raise RefusedError(Code.EVENT, f"bundle: {error}") from error
+
+
+def profile_hashes(bundle: bytes) -> tuple[Hash, ...]:
+    """Return the hashes of the profile files that a bundle of ours names, each once, rising.
+
+    Reads the end of it only: whole, a bundle of 25,000 channels takes 100 MB. `profiles` stands
+    behind `judging` in canonical JSON, and its name cannot stand in a text: quotes are escaped.
+
+    Raises:
+        RefusedError: EVENT: not a bundle as bundle_bytes writes it.
+
+    """
+    _, name, rest = bundle.rpartition(b',"profiles":{')
+    members, end, _ = rest.partition(b"}")
+    if not name or not end:
+        raise RefusedError(Code.EVENT, "a bundle without profiles")
+    digests = {digest.decode() for digest in _PROFILE.findall(members)}
+    return tuple(Hash(bytes.fromhex(digest)) for digest in sorted(digests))
 
 
 def config_hash(bundle: bytes) -> Hash:

@@ -30,6 +30,7 @@ bundle.MAX_CHANNEL
 bundle.bundle_bytes
 bundle.config_hash
 bundle.parse_bundle
+bundle.profile_hashes
 canonical.JsonValue
 canonical.MAX_DEPTH
 canonical.MAX_INTEGER

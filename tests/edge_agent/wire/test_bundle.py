@@ -13,6 +13,7 @@ from edge_agent.wire.bundle import (
     bundle_bytes,
     config_hash,
     parse_bundle,
+    profile_hashes,
 )
 from edge_agent.wire.canonical import JsonValue, canonical, parse_canonical
 from edge_agent.wire.refusal import Code
@@ -204,3 +205,28 @@ def test_bytes_that_are_no_bundle_are_refused(bundle: bytes) -> None:
 def test_a_bundle_has_a_limit() -> None:
     with refused(Code.EVENT):
         parse_bundle(b" " * (MAX_BUNDLE + 1))
+
+
+def test_the_profiles_of_a_bundle_are_found_without_reading_it_whole() -> None:
+    row = replace(ROW, name='x","profiles":{"no":"' + "00" * 32 + '"}')
+    first, second = "aa" * 32, "bb" * 32
+    bundle = bundle_bytes(
+        simulated=False,
+        channels=[row],
+        judging={},
+        agent={},
+        profiles={"one": second, "two": first, "three": second},
+    )
+    assert parse_bundle(bundle).channels[0].name == row.name
+    assert profile_hashes(bundle) == (bytes.fromhex(first), bytes.fromhex(second))
+
+
+def test_a_bundle_without_profiles_has_none() -> None:
+    bundle = bundle_bytes(simulated=False, channels=[], judging={}, agent={}, profiles={})
+    assert profile_hashes(bundle) == ()
+
+
+@pytest.mark.parametrize("bundle", [b"", b"{}", b'{"judging":{},"profiles":{"a":"'])
+def test_profiles_of_what_is_no_bundle_are_refused(bundle: bytes) -> None:
+    with refused(Code.EVENT):
+        profile_hashes(bundle)
