@@ -1,6 +1,18 @@
-"""Settings of all tests: no example has a deadline, because time is measured in benches only."""
+"""Settings of all tests: no example has a deadline, and in CI nothing may be skipped."""
 
+import os
+
+import pytest
 from hypothesis import settings
 
+# Time is measured in benches only.
 settings.register_profile("no deadlines", deadline=None)
 settings.load_profile("no deadlines")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in CI that skipped a test: there, everything that tests need is installed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("CI: a skipped test is a failure", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
