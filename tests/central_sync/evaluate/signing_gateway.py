@@ -122,9 +122,9 @@ class Centre:
         self.settings = CentreSettings(state=state, allow_simulated=True)
         migrate(self.settings)
         self._opened = opened(self.settings, now_ns=self.clock)
-        self._centre = self._opened.__enter__()
-        self.store: Store = self._centre.store
-        self.receipt_key = self._centre.receipt_key.verifying_key
+        self.parts = self._opened.__enter__()
+        self.store: Store = self.parts.store
+        self.receipt_key = self.parts.receipt_key.verifying_key
         self.evaluator = Evaluator(store=self.store, plan=plan or Plan(), parts=self.settings.parts)
 
     def close(self) -> None:
