@@ -62,6 +62,7 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
         open_uplink(buffer, settings.centre, uploader, clock=clock, fraction=fraction) as uplink,
     ):
         await documents_kept(buffer, plan)
+        intake.remember(await buffer.marks())
         plan = active.plan
         committer = Committer(intake, buffer)
         overview = Overview(plan, intake, committer, uplink, clock=clock)

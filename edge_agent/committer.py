@@ -86,6 +86,7 @@ class Committer(Generic[StorageT]):
             while not await self._is_stored(portion):
                 continue
         self._taken = None
+        self._intake.stored()
         return is_end
 
     def _tell_dropped(self) -> None:

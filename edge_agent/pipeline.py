@@ -6,13 +6,16 @@ what cannot be stored in its time, and says so.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Protocol, Self
 
 from edge_agent.clock import NS_PER_S, Clock
+from edge_agent.drivers.base import Delivery, Loss
+from edge_agent.drivers.gaps import MissReason
 from edge_agent.quality.judge import Judgement
+from edge_agent.recent import Recent
 from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Readings, Scan
 
@@ -22,10 +25,13 @@ ROWS_DUE: Final = 32_768
 ROWS_FULL: Final = 65_536
 # Events commit at once, at most one extra commit a second (docs/wire-format.md section 11).
 URGENT_PAUSE_NS: Final = NS_PER_S
+# A device that waits for an acknowledgement gets it so soon, and the time of a commit.
+AWAITED_PAUSE_NS: Final = NS_PER_S // 5
+# So many deliveries are remembered: more than every device together sends before one commit.
+MARKS_KEPT: Final = 16_384
 # Events never wait, so they count as well: pollers that wait tell one gap a device, and then one
 # an hour. Eight batches take so many lines (docs/wire-format.md section 2).
 EVENTS_FULL: Final = 8_192
-EVENTS_KEPT: Final = 200
 
 
 class Judge(Protocol):
@@ -38,11 +44,15 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portion:
-    """What one commit makes durable: judged scans in order of arrival, and events."""
+    """What one commit makes durable: judged scans in order of arrival, and events.
+
+    `marks` name the deliveries among them, which are not taken a second time.
+    """
 
     readings: tuple[Readings, ...]
     events: tuple[Event, ...]
     is_last: bool
+    marks: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +63,7 @@ class Waiting:
     event_count: int
     is_urgent: bool
     has_ended: bool
+    is_awaited: bool = False
 
 
 def commit_due_at(waiting: Waiting, *, last_ns: int, now_ns: int, interval_ns: int) -> int | None:
@@ -70,23 +81,9 @@ def commit_due_at(waiting: Waiting, *, last_ns: int, now_ns: int, interval_ns: i
     if waiting.has_ended or waiting.rows >= ROWS_DUE:
         return now_ns
     pause_ns = URGENT_PAUSE_NS if waiting.is_urgent else interval_ns
+    if waiting.is_awaited:
+        pause_ns = AWAITED_PAUSE_NS
     return last_ns + min(pause_ns, interval_ns)
-
-
-class Recent:
-    """The last scan and the last gap of each device, and the last events: for who asks."""
-
-    def __init__(self) -> None:
-        self.readings: dict[str, Readings] = {}
-        self.gaps: dict[tuple[int, ...], Event] = {}
-        self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
-
-    def heard(self, event: Event) -> None:
-        """Remember an event; a gap also stands for its device until it is closed."""
-        self.events.append(event)
-        channels = event.fields.get("channels")
-        if event.type == "gap" and isinstance(channels, list):
-            self.gaps[tuple(int(str(channel)) for channel in channels)] = event
 
 
 class Intake:
@@ -110,6 +107,10 @@ class Intake:
         self._wake = asyncio.Event()
         self._has_room = asyncio.Event()
         self._has_room.set()
+        self._marks: dict[bytes, None] = {}
+        self._fresh_marks: list[bytes] = []
+        self._taken_count = self._stored_count = self._awaited_count = 0
+        self._stored = asyncio.Event()
 
     @property
     def is_full(self) -> bool:
@@ -124,6 +125,7 @@ class Intake:
             event_count=len(self._events),
             is_urgent=self._is_urgent,
             has_ended=self._has_ended,
+            is_awaited=self._awaited_count > self._taken_count,
         )
 
     def room(self) -> "Room":
@@ -146,6 +148,61 @@ class Intake:
         if is_first or judgement.is_alarm or self._rows >= ROWS_DUE:
             self._is_urgent |= judgement.is_alarm
             self._wake.set()
+
+    def remember(self, marks: Iterable[bytes]) -> None:
+        """Take no delivery of these marks: they are on the disk."""
+        self._marks.update(dict.fromkeys(marks))
+        for mark in islice(list(self._marks), max(0, len(self._marks) - MARKS_KEPT)):
+            del self._marks[mark]
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Hold what a device sent unasked, unless it was held before."""
+        if delivery.mark in self._marks:
+            return
+        if delivery.mark:
+            self.remember((delivery.mark,))
+            self._fresh_marks.append(delivery.mark)
+        for loss in delivery.losses:
+            self.record(self._lost(loss))
+        for scan in delivery.scans:
+            self.hand_over(scan)
+
+    async def durable(self, until_mono_ns: int) -> bool:
+        """Return whether everything that was handed over is durable, waiting until then for it."""
+        portion_count = self._taken_count + 1
+        if not self._rows and not self._events:
+            portion_count = self._taken_count
+        self._awaited_count = max(self._awaited_count, portion_count)
+        self._wake.set()
+        while self._stored_count < portion_count:
+            if self._clock.now().mono_ns >= until_mono_ns:
+                return False
+            self._stored.clear()
+            await self._clock.wait(self._stored, until_mono_ns)
+        return True
+
+    def stored(self) -> None:
+        """Say that the portion that was taken last is durable."""
+        self._stored_count = self._taken_count
+        self._stored.set()
+
+    def _lost(self, loss: Loss) -> Event:
+        """Return the gap that samples lost on their way are (docs/wire-format.md section 10)."""
+        now = self._clock.now()
+        return Event(
+            type="gap",
+            at_ns=now.utc_ns,
+            mono_ns=now.mono_ns,
+            fields={
+                "state": "closed",
+                "channels": list(loss.channels),
+                "from_ns": loss.from_ns,
+                "to_ns": loss.to_ns,
+                "missed": loss.count,
+                "reason": MissReason.SAMPLES_LOST.value,
+                "detail": loss.detail,
+            },
+        )
 
     def record(self, event: Event) -> None:
         """Hold one event; it commits at once and never waits for room."""
@@ -196,8 +253,11 @@ class Intake:
             readings=tuple(self._readings),
             events=tuple(self._events),
             is_last=self._has_ended and self._is_orderly,
+            marks=tuple(self._fresh_marks),
         )
         self._readings, self._events, self._rows = [], [], 0
+        self._fresh_marks = []
+        self._taken_count += 1
         self._is_urgent = False
         self._last_ns = self._clock.now().mono_ns
         self._has_room.set()

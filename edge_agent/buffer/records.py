@@ -16,7 +16,7 @@ FRAME_HEAD_BYTES = 8
 
 
 class Portion(Protocol):
-    """What one commit makes durable: judged scans in order of arrival, and events."""
+    """What one commit makes durable: judged scans in order of arrival, events, and marks."""
 
     @property
     def readings(self) -> Sequence[Readings]:
@@ -26,6 +26,11 @@ class Portion(Protocol):
     @property
     def events(self) -> Sequence[Event]:
         """Events, in order."""
+        ...
+
+    @property
+    def marks(self) -> Sequence[bytes]:
+        """Names of the deliveries among them."""
         ...
 
     @property
@@ -41,6 +46,7 @@ class Nothing:
     readings: tuple[Readings, ...] = ()
     events: tuple[Event, ...] = ()
     is_last: bool = False
+    marks: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

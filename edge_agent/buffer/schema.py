@@ -56,6 +56,7 @@ PRAGMAS: Final[tuple[tuple[str, str, str | int], ...]] = (
 
 # A batch never changes after its insert, so that no commit rewrites a body: what is receipted
 # stands apart, as runs of positions. A position counts the batches of a buffer, over all chains.
+# What devices sent unasked is known by its mark: one that is damaged only fails to be recognised.
 TABLES: Final = (
     """
     CREATE TABLE chain (
@@ -84,6 +85,12 @@ TABLES: Final = (
     CREATE TABLE document (
       sha256 BLOB PRIMARY KEY CHECK (length(sha256) = 32),
       body BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE delivered (
+      number INTEGER PRIMARY KEY,
+      mark BLOB NOT NULL
     ) STRICT
     """,
     """

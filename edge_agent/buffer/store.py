@@ -100,6 +100,11 @@ class Buffer:
                 self._tell()
             return stored
 
+    async def marks(self) -> list[bytes]:
+        """Return the names of the newest deliveries that are durable, oldest first."""
+        async with self._reading() as table:
+            return await table.marks()
+
     async def settle(self, receipts: Sequence[Receipt]) -> int:
         """Take verified receipts; return for how many batches they were the first.
 

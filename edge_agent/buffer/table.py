@@ -107,6 +107,19 @@ class Table:
         header, signature, body = (_bytes(value) for value in found[0])
         return BatchFrame(flags=FrameFlag(0), header_bytes=header, signature=signature, body=body)
 
+    async def add_marks(self, marks: Sequence[bytes], most: int) -> None:
+        """Remember that these deliveries are durable; forget all but the newest."""
+        for mark in marks:
+            await self._database.rows("INSERT INTO delivered (mark) VALUES (?)", (mark,))
+        await self._database.rows(
+            "DELETE FROM delivered WHERE number <= (SELECT max(number) FROM delivered) - ?", (most,)
+        )
+
+    async def marks(self) -> list[bytes]:
+        """Return the names of the newest deliveries, oldest first."""
+        found = await self._database.rows("SELECT mark FROM delivered ORDER BY number")
+        return [_bytes(row[0]) for row in found]
+
     async def keep_document(self, digest: Hash, body: bytes) -> None:
         """Store bytes under their hash, once."""
         await self._database.rows(

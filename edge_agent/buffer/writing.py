@@ -41,6 +41,8 @@ log = structlog.get_logger()
 # and must stay below 20 ms on one three times slower; more goes to a thread.
 ROWS_ON_LOOP: Final = 4_000
 MB: Final = 1_000_000
+# More deliveries than any devices send again after a crash (`drivers.base.Listen`).
+MARKS_KEPT: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -180,6 +182,8 @@ class Writer:
                 going = forgettable(self.ledger.runs, self.ledger.head_place[0])
                 evicted = await self.quota.make_room(pending.batches, going)
                 await self._insert(pending)
+                if portion.marks:
+                    await self.table.add_marks(portion.marks, MARKS_KEPT)
             elif found != pending.last:
                 raise RuntimeError(f"{self._path}: somebody else wrote batch {found[0]}")
         await self.quota.measure()

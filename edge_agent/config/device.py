@@ -4,12 +4,18 @@ Pure values, made by `resolve`; what is here has been checked and needs no secon
 """
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from edge_agent.config.model import Limits
+from edge_agent.config.protocols.modbus import ModbusSpeech, Register
 from edge_agent.config.vocabulary import Table
 from edge_agent.wire.bundle import ChannelRow
 
-__all__ = ["Device", "Endpoint", "Point", "StatusAt", "StatusRule", "Table"]
+__all__ = ["Device", "Endpoint", "Place", "Point", "Speech", "StatusRule", "Table"]
+
+# Every protocol says in its own words where a value is and how its device is spoken to.
+Place: TypeAlias = Register
+Speech: TypeAlias = ModbusSpeech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,22 +32,13 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatusAt:
-    """Where the status word of a point is: one register or one bit, PDU address."""
-
-    table: Table
-    address: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """Where the raw word of a channel is; the address is that of the protocol, from 0."""
+    """Where the raw word of a channel is, and where the status word that goes with it."""
 
     channel: int
-    table: Table
-    address: int
+    place: Place
     raw_type: str
-    status: StatusAt | None
+    status: Place | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +62,9 @@ class Device:
     name: str
     protocol: str = "modbus"
     endpoint: Endpoint
-    unit_id: int
+    speech: Speech
     period_s: float
     timeout_s: float
-    max_registers_per_read: int
-    unreadable: tuple[tuple[Table, int, int], ...]
     points: tuple[Point, ...]
     channels: tuple[ChannelRow, ...]
     limits: tuple[Limits, ...]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from edge_agent.config.bundling import bundle_of
-from edge_agent.config.device import Device, Endpoint, Point, StatusAt, StatusRule
+from edge_agent.config.device import Device, Endpoint, Point, StatusRule
 from edge_agent.config.device_rules import device_misfits
 from edge_agent.config.files import file_misfits
 from edge_agent.config.finding import Finding, in_file, problems_of
@@ -28,7 +28,6 @@ __all__ = [
     "Plan",
     "Point",
     "Problem",
-    "StatusAt",
     "StatusRule",
     "Table",
     "load_plan",

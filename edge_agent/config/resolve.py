@@ -8,12 +8,13 @@ from decimal import Decimal
 from functools import lru_cache
 from sys import intern
 
-from edge_agent.config.device import Device, Point, StatusAt, StatusRule
+from edge_agent.config.device import Device, Point, StatusRule
 from edge_agent.config.device_rules import effective_limits_of, endpoint_of
 from edge_agent.config.library import LoadedProfile
 from edge_agent.config.model import ChannelSettings, DeviceSettings, Limits
 from edge_agent.config.profile import PointProfile, Profile, StatusProfile
 from edge_agent.config.profile_rules import pdu_address, register_count
+from edge_agent.config.protocols.modbus import ModbusSpeech, Register
 from edge_agent.config.vocabulary import Addressing, Table, WordOrder
 from edge_agent.wire.bundle import ChannelRow
 
@@ -27,16 +28,14 @@ class Confirmed:
     addressing: Addressing
     word_order: WordOrder
 
-    def place(self, place: PointProfile | StatusProfile) -> tuple[Table, int]:
-        """Return table and address on the wire of a point or a status word."""
-        return place.table, address_of(place.table, place.address, self.addressing)
+    def place(self, place: PointProfile | StatusProfile) -> Register:
+        """Return where on the wire a point or a status word is."""
+        address = address_of(place.table, place.address, self.addressing)
+        return Register(table=place.table, address=address)
 
-    def status_at(self, point: PointProfile) -> StatusAt | None:
+    def status_at(self, point: PointProfile) -> Register | None:
         """Return where the status word of a point is, None if it has none."""
-        if point.status is None:
-            return None
-        table, address = self.place(self.profile.status[point.status])
-        return StatusAt(table=table, address=address)
+        return None if point.status is None else self.place(self.profile.status[point.status])
 
 
 def device_of(settings: DeviceSettings, loaded: LoadedProfile, *, facility: str) -> Device:
@@ -66,18 +65,9 @@ def device_of(settings: DeviceSettings, loaded: LoadedProfile, *, facility: str)
     return Device(
         name=settings.name,
         endpoint=endpoint,
-        unit_id=settings.unit_id,
+        speech=_speech(settings, profile, confirmed.addressing),
         period_s=settings.period_s,
         timeout_s=settings.timeout_s,
-        max_registers_per_read=profile.modbus.max_registers_per_read,
-        unreadable=tuple(
-            (
-                gap.table,
-                address_of(gap.table, gap.first, confirmed.addressing),
-                address_of(gap.table, gap.last, confirmed.addressing),
-            )
-            for gap in profile.modbus.unreadable
-        ),
         points=tuple(_point(channel, point, confirmed) for channel, point in points),
         channels=tuple(
             _row(channel, point, confirmed, device=settings.name, facility=facility)
@@ -88,12 +78,25 @@ def device_of(settings: DeviceSettings, loaded: LoadedProfile, *, facility: str)
     )
 
 
+def _speech(settings: DeviceSettings, profile: Profile, addressing: Addressing) -> ModbusSpeech:
+    return ModbusSpeech(
+        unit_id=settings.unit_id,
+        max_registers_per_read=profile.modbus.max_registers_per_read,
+        unreadable=tuple(
+            (
+                gap.table,
+                address_of(gap.table, gap.first, addressing),
+                address_of(gap.table, gap.last, addressing),
+            )
+            for gap in profile.modbus.unreadable
+        ),
+    )
+
+
 def _point(channel: ChannelSettings, point: PointProfile, confirmed: Confirmed) -> Point:
-    table, address = confirmed.place(point)
     return Point(
         channel=channel.number,
-        table=table,
-        address=address,
+        place=confirmed.place(point),
         raw_type=point.raw_type,
         status=confirmed.status_at(point),
     )

@@ -107,13 +107,14 @@ class Rules:
 
 def wanted(point: Point, index: int) -> tuple[Want, ...]:
     """Return what a point needs: one want, or two when its status is in another table."""
-    words = 1 if point.table in BIT_TABLES else WORD_COUNTS.get(point.raw_type, 1)
-    value = Block(table=point.table, address=point.address, count=words)
+    place = point.place
+    words = 1 if place.table in BIT_TABLES else WORD_COUNTS.get(point.raw_type, 1)
+    value = Block(table=place.table, address=place.address, count=words)
     if point.status is None:
         return (Want(point_index=index, value=value, status=None),)
     status = Block(table=point.status.table, address=point.status.address, count=1)
     both = Want(point_index=index, value=value, status=status)
-    return (both,) if point.table == point.status.table else both.parts()
+    return (both,) if place.table == point.status.table else both.parts()
 
 
 def sorted_out(wants: Iterable[Want], rules: Rules) -> tuple[tuple[Want, ...], tuple[Want, ...]]:

@@ -26,6 +26,7 @@ class MissReason(StrEnum):
     DRIVER_FAULT = "driver_fault"
     OVERRUN = "overrun"
     BUFFER_FULL = "buffer_full"
+    SAMPLES_LOST = "samples_lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_agent.clock import NS_PER_S, Clock
 from edge_agent.config.device import Device
-from edge_agent.drivers.base import DeviceRefusedError, Driver
+from edge_agent.drivers.base import Connection, DeviceRefusedError
 from edge_agent.drivers.modbus_link import Link, RefusedBlockError
 from edge_agent.drivers.registers import Decoder, Layout
 from edge_agent.wire.readings import Scan
@@ -21,15 +21,12 @@ REFUSAL_NS: Final = 3600 * NS_PER_S
 
 
 @asynccontextmanager
-async def connect(devices: Sequence[Device], clock: Clock) -> AsyncIterator[Sequence[Driver]]:
+async def connect(devices: Sequence[Device], clock: Clock) -> AsyncIterator[Connection]:
     """Open the connection that the devices of one endpoint share, and close it at the end.
 
     Args:
         devices: at least one, all of one endpoint.
         clock: stamps the scans.
-
-    Yields:
-        One driver per device, in the same order; only one may read at a time.
 
     Raises:
         LinkClosedError: there was no connection within the longest timeout of the devices.
@@ -38,7 +35,7 @@ async def connect(devices: Sequence[Device], clock: Clock) -> AsyncIterator[Sequ
     link = Link(devices[0].endpoint, timeout_s=max(device.timeout_s for device in devices))
     try:
         await link.open()
-        yield [ModbusDevice(device, link, clock) for device in devices]
+        yield Connection(drivers=[ModbusDevice(device, link, clock) for device in devices])
     finally:
         link.close()
 
@@ -74,7 +71,7 @@ class ModbusDevice:
         while len(answers) < len(requests := self._decoder.layout.requests):
             block = requests[len(answers)].block
             try:
-                answers.append(await link.ask(block, device.unit_id, device.timeout_s))
+                answers.append(await link.ask(block, device.speech.unit_id, device.timeout_s))
             except RefusedBlockError as refusal:
                 self._shrink(len(answers), refusal)
         arrival = self._clock.now()

@@ -5,7 +5,7 @@ waits for another. A scan is handed over without an await after it was read.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -16,14 +16,17 @@ from edge_agent.clock import NS_PER_S, Clock, Instant
 from edge_agent.config.device import Device, Endpoint
 from edge_agent.drivers.base import (
     Connect,
+    Connection,
+    Delivery,
     DeviceRefusedError,
     Driver,
     LinkClosedError,
     LinkLostError,
+    Listen,
 )
 from edge_agent.drivers.gaps import MissReason
-from edge_agent.drivers.reporting import EventSink, GapReporter
-from edge_agent.drivers.turns import Turn, turn_of
+from edge_agent.drivers.polled import Polled, by_endpoint, next_mono_ns
+from edge_agent.drivers.reporting import EventSink
 from edge_agent.wire.readings import Scan
 
 # Full jitter: a random part of a time that doubles with every attempt that failed, up to a minute.
@@ -51,6 +54,14 @@ class Intake(EventSink, Protocol):
         """Return a context that is entered when there is room and yields `hand_over`."""
         ...
 
+    def deliver(self, delivery: Delivery) -> None:
+        """Take a delivery, unless it was taken before; never waits."""
+        ...
+
+    async def durable(self, until_mono_ns: int) -> bool:
+        """Return whether everything that was handed over is on the disk, waiting until then."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
@@ -61,15 +72,6 @@ class Surroundings:
     clock: Clock
     jitter: Callable[[], float]
     beat: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Polled:
-    """One device of a line: when it is polled, and who tells what was missed."""
-
-    device: Device
-    turn: Turn
-    reporter: GapReporter
 
 
 async def poll(  # noqa: PLR0913 - the five things a poller works with, and when it begins
@@ -101,7 +103,7 @@ async def poll(  # noqa: PLR0913 - the five things a poller works with, and when
     around = Surroundings(connect=connect, intake=intake, clock=clock, jitter=jitter, beat=beat)
     lines = [
         Line(endpoint, polled, around)
-        for endpoint, polled in _by_endpoint(devices, intake, grid_ns).items()
+        for endpoint, polled in by_endpoint(devices, intake, grid_ns).items()
     ]
     async with asyncio.TaskGroup() as group:
         tasks = {group.create_task(line.serve(), name=str(line)): line for line in lines}
@@ -141,9 +143,9 @@ class Line:
         try:
             while not self._is_stopping:
                 async with AsyncExitStack() as stack:
-                    drivers = await self._connected(stack)
-                    if drivers is not None:
-                        await self._take_turns(drivers)
+                    connection = await self._connected(stack)
+                    if connection is not None:
+                        await self._take_turns(connection)
                 if not self._is_stopping:
                     await self._back_off()
         finally:
@@ -151,8 +153,8 @@ class Line:
             for polled in self._polled:
                 polled.reporter.report(polled.turn.ended(now))
 
-    async def _connected(self, stack: AsyncExitStack) -> Sequence[Driver] | None:
-        """Return the drivers of a fresh connection; None when there is none, which is counted."""
+    async def _connected(self, stack: AsyncExitStack) -> Connection | None:
+        """Return a fresh connection; None when there is none, which is counted."""
         around = self._around
         devices = [polled.device for polled in self._polled]
         try:
@@ -169,17 +171,46 @@ class Line:
         around.beat()
         return None
 
-    async def _take_turns(self, drivers: Sequence[Driver]) -> None:
+    async def _take_turns(self, connection: Connection) -> None:
         """Poll the devices, always the one that is due first; return when the link is closed."""
-        driver_of = dict(zip(self._polled, drivers, strict=True))
+        driver_of = dict(zip(self._polled, connection.drivers, strict=True))
         is_open = True
         while is_open and not self._is_stopping:
-            polled = min(self._polled, key=_next_mono_ns) if self._is_shared else self._polled[0]
-            await self._sleep_until(polled.turn.next_mono_ns)
+            polled = min(self._polled, key=next_mono_ns) if self._is_shared else self._polled[0]
+            if connection.listen is None:
+                await self._sleep_until(polled.turn.next_mono_ns)
+            else:
+                is_open = await self._hear(connection.listen, polled.turn.next_mono_ns)
             if self._around.intake.is_full:
                 await self._wait_for_room()
-            is_open = await self._poll(polled, driver_of[polled])
+            is_open = is_open and await self._poll(polled, driver_of[polled])
             self._around.beat()
+
+    async def _hear(self, listen: Listen, until_mono_ns: int) -> bool:
+        """Take what the devices send unasked until then; return whether the link can still be used.
+
+        Nothing is awaited between hearing and handing over. A stop may fall into the waiting: what
+        was not acknowledged will be sent again.
+        """
+        around = self._around
+        while (now_ns := around.clock.now().mono_ns) < until_mono_ns:
+            if around.intake.is_full:
+                await self._wait_for_room()
+            try:
+                deliveries = await listen(min(until_mono_ns, now_ns + BEAT_NS))
+            except (LinkLostError, DeviceRefusedError) as error:
+                self._lost(str(error))
+                return False
+            except Exception as error:  # noqa: BLE001 - a driver's surprise must not end the agent
+                self._lost(_fault(str(self._endpoint), error, is_new=self._is_up is not False))
+                return False
+            for delivery in deliveries:
+                around.intake.deliver(delivery)
+            around.beat()
+            while deliveries and not await around.intake.durable(now_ns + BEAT_NS):
+                now_ns = around.clock.now().mono_ns
+                around.beat()
+        return True
 
     async def _poll(self, polled: Polled, driver: Driver) -> bool:
         """Read one device and hand its scan over; return whether the link can still be used."""
@@ -200,8 +231,11 @@ class Line:
                 detail = _fault(polled.device.name, error, is_new=not turn.gap.is_open)
                 report(turn.failed(clock.now(), MissReason.DRIVER_FAULT, must_spare=True), detail)
             else:
-                hand_over(scan)
-                report(turn.answered(Instant(utc_ns=scan.at_ns, mono_ns=scan.mono_ns)))
+                at = clock.now()
+                if scan is not None:
+                    hand_over(scan)
+                    at = Instant(utc_ns=scan.at_ns, mono_ns=scan.mono_ns)
+                report(turn.answered(at))
                 if not self._is_up:
                     self._is_up = True
                     log.info("endpoint.connected", endpoint=str(self._endpoint))
@@ -244,25 +278,6 @@ class Line:
         self._is_up = False
         for polled in self._polled:
             polled.turn.skip_reason = MissReason.LINK_CLOSED
-
-
-def _by_endpoint(
-    devices: Sequence[Device], sink: EventSink, origin_ns: int
-) -> Mapping[Endpoint, list[Polled]]:
-    """Return the devices of each endpoint, the turns of all spread evenly over the period."""
-    lines: dict[Endpoint, list[Polled]] = {}
-    for index, device in enumerate(devices):
-        polled = Polled(
-            device=device,
-            turn=turn_of(device, origin_ns=origin_ns, phase=index / len(devices)),
-            reporter=GapReporter(device.name, sink),
-        )
-        lines.setdefault(device.endpoint, []).append(polled)
-    return lines
-
-
-def _next_mono_ns(polled: Polled) -> int:
-    return polled.turn.next_mono_ns
 
 
 def _fault(where: str, error: Exception, *, is_new: bool) -> str:

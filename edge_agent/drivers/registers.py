@@ -65,11 +65,11 @@ class Layout:
 
         """
         rules = Rules(
-            max_registers=device.max_registers_per_read,
+            max_registers=device.speech.max_registers_per_read,
             max_gap=max_gap,
             unreadable=tuple(
                 Block(table=table, address=first, count=last - first + 1)
-                for table, first, last in device.unreadable
+                for table, first, last in device.speech.unreadable
             ),
         )
         wants = [w for index, point in enumerate(device.points) for w in wanted(point, index)]
@@ -78,7 +78,7 @@ class Layout:
             lost = ", ".join(str(device.points[want.point_index].channel) for want in unreadable)
             raise ValueError(
                 f"device {device.name}: channels {lost} lie in an unreadable range or are wider "
-                f"than {device.max_registers_per_read} registers"
+                f"than {device.speech.max_registers_per_read} registers"
             )
         return cls(requests=planned(readable, rules), point_count=len(device.points), rules=rules)
 

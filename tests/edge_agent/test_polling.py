@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from edge_agent.config.device import Device, Endpoint
+from edge_agent.config.protocols.modbus import ModbusSpeech
 from edge_agent.health.systemd import Progress
 from edge_agent.polling import Pollers
 from tests.edge_agent.line import S, SteppedClock, intake_of
@@ -20,11 +21,9 @@ def unreachable() -> Device:
     return Device(
         name="a",
         endpoint=Endpoint(scheme="tcp", host="127.0.0.1", port=port),
-        unit_id=1,
+        speech=ModbusSpeech(unit_id=1, max_registers_per_read=125, unreadable=()),
         period_s=1.0,
         timeout_s=0.5,
-        max_registers_per_read=125,
-        unreadable=(),
         points=(),
         channels=(),
         limits=(),
@@ -37,7 +36,7 @@ async def test_polls_that_fell_due_during_a_change_are_a_gap_of_the_changed_devi
     clock = SteppedClock()
     intake = intake_of(clock)
     before = unreachable()
-    after = replace(before, unit_id=2)
+    after = replace(before, speech=replace(before.speech, unit_id=2))
     async with asyncio.timeout(30), Pollers(intake, clock=clock, progress=Progress()) as pollers:
         await pollers.apply([before])
         await pollers.stop_changed([after])

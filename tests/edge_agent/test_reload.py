@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.config.device import Device, Endpoint
+from edge_agent.config.protocols.modbus import ModbusSpeech
 from edge_agent.reload import by_endpoint, changes
 
 
@@ -13,11 +14,9 @@ def device(name: str, port: int, unit: int = 1) -> Device:
     return Device(
         name=name,
         endpoint=Endpoint(scheme="tcp", host="127.0.0.1", port=port),
-        unit_id=unit,
+        speech=ModbusSpeech(unit_id=unit, max_registers_per_read=125, unreadable=()),
         period_s=1.0,
         timeout_s=0.5,
-        max_registers_per_read=125,
-        unreadable=(),
         points=(),
         channels=(),
         limits=(),

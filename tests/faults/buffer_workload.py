@@ -47,6 +47,7 @@ class Portion:
     readings: tuple[Readings, ...]
     events: tuple[Event, ...] = ()
     is_last: bool = False
+    marks: tuple[bytes, ...] = ()
 
 
 def origin() -> Origin:

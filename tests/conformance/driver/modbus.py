@@ -11,7 +11,8 @@ from typing import Final
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from edge_agent.config.device import Device, Endpoint, Point, StatusAt, Table
+from edge_agent.config.device import Device, Endpoint, Point, Table
+from edge_agent.config.protocols.modbus import ModbusSpeech, Register
 from edge_agent.drivers import connector
 from edge_agent.drivers.base import (
     Connect,
@@ -202,28 +203,31 @@ class Modbus:
 
     def device(self, port: int, *, unit_id: int = 1, timeout_s: float = 5) -> Device:
         """Return a device with points of every table and width, and status words."""
-        status = StatusAt(table=Table.HOLDING, address=40)
-        places: list[tuple[Table, int, str, StatusAt | None]] = [
+        status = Register(table=Table.HOLDING, address=40)
+        places: list[tuple[Table, int, str, Register | None]] = [
             (Table.HOLDING, 0, "uint16", None),
             (Table.HOLDING, 10, "float32", status),
             (Table.HOLDING, 20, "int64", status),
             (Table.HOLDING, 30, "bit5", None),
-            (Table.INPUT, 5, "uint32", StatusAt(table=Table.DISCRETE, address=9)),
+            (Table.INPUT, 5, "uint32", Register(table=Table.DISCRETE, address=9)),
             (Table.COIL, 3, "bool", None),
             (Table.DISCRETE, 8, "bool", None),
         ]
         points = tuple(
-            Point(channel=index + 1, table=table, address=address, raw_type=kind, status=at)
+            Point(
+                channel=index + 1,
+                place=Register(table=table, address=address),
+                raw_type=kind,
+                status=at,
+            )
             for index, (table, address, kind, at) in enumerate(places)
         )
         return Device(
             name=f"modbus-{port}-{unit_id}",
             endpoint=Endpoint(scheme="tcp", host="127.0.0.1", port=port),
-            unit_id=unit_id,
+            speech=ModbusSpeech(unit_id=unit_id, max_registers_per_read=125, unreadable=()),
             period_s=0.2,
             timeout_s=timeout_s,
-            max_registers_per_read=125,
-            unreadable=(),
             points=points,
             channels=(),
             limits=(),
@@ -236,10 +240,10 @@ class Modbus:
         for point in device.points:
             value = 0
             for index in range({"float32": 2, "uint32": 2, "int64": 4}.get(point.raw_type, 1)):
-                value = value << 16 | word(point.address + index)
+                value = value << 16 | word(point.place.address + index)
             value = value - 2**64 if value >= 2**63 else value
-            is_bit = point.table in {Table.COIL, Table.DISCRETE}
-            raw.append(bit(point.address) if is_bit else value)
+            is_bit = point.place.table in {Table.COIL, Table.DISCRETE}
+            raw.append(bit(point.place.address) if is_bit else value)
             at = point.status
             if at is None:
                 states.append(0)

@@ -6,7 +6,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from edge_agent.config.device import Device
-from edge_agent.drivers.base import Connect
+from edge_agent.drivers.base import Connect, Driver
+from edge_agent.wire.readings import Scan
 
 
 class Peer(Protocol):
@@ -61,3 +62,10 @@ class Subject(Protocol):
     def count(self, delays_s: Sequence[float]) -> AbstractAsyncContextManager[Peer]:
         """Run a device whose values are the number of the request; answers are late by so much."""
         ...
+
+
+async def scan_of(driver: Driver) -> Scan:
+    """Return the next scan of a device that has to be asked."""
+    scan = await driver.read()
+    assert scan is not None
+    return scan

@@ -12,19 +12,19 @@ import pytest
 
 from edge_agent.clock import SystemClock
 from edge_agent.config.device import Device
-from edge_agent.drivers.base import Driver, LinkClosedError, LinkLostError
+from edge_agent.drivers.base import Delivery, Driver, LinkClosedError, LinkLostError
 from edge_agent.drivers.poller import poll
 from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Scan
-from tests.conformance.driver.subject import Subject
+from tests.conformance.driver.subject import Subject, scan_of
 
 pytestmark = pytest.mark.asyncio
 
 
 @asynccontextmanager
 async def connected(subject: Subject, *devices: Device) -> AsyncIterator[list[Driver]]:
-    async with subject.connect(devices, SystemClock()) as drivers:
-        yield list(drivers)
+    async with subject.connect(devices, SystemClock()) as connection:
+        yield list(connection.drivers)
 
 
 def assert_holds(subject: Subject, device: Device, scan: Scan) -> None:
@@ -41,13 +41,13 @@ async def test_a_scan_holds_what_the_device_holds(subject: Subject) -> None:
         device = subject.device(port)
         async with connected(subject, device) as (driver,):
             for _ in range(3):
-                assert_holds(subject, device, await driver.read())
+                assert_holds(subject, device, await scan_of(driver))
 
 
 async def test_a_scan_bears_the_time_at_which_it_arrived(subject: Subject) -> None:
     clock = SystemClock()
     async with subject.serve() as port, connected(subject, subject.device(port)) as (driver,):
-        before, scan, after = clock.now(), await driver.read(), clock.now()
+        before, scan, after = clock.now(), await scan_of(driver), clock.now()
     assert before.mono_ns <= scan.mono_ns <= after.mono_ns
     assert before.utc_ns <= scan.at_ns <= after.utc_ns
 
@@ -57,7 +57,7 @@ async def test_devices_of_one_endpoint_share_its_connection(subject: Subject) ->
         devices = [subject.device(port, unit_id=unit_id) for unit_id in (1, 2)]
         async with connected(subject, *devices) as drivers:
             for device, driver in zip(devices, drivers, strict=True):
-                assert_holds(subject, device, await driver.read())
+                assert_holds(subject, device, await scan_of(driver))
 
 
 async def test_a_fault_is_said_to_be_what_it_is_and_the_next_good_answer_is_taken(
@@ -68,13 +68,13 @@ async def test_a_fault_is_said_to_be_what_it_is_and_the_next_good_answer_is_take
         device = subject.device(peer.port)
         async with connected(subject, impatient, device) as (driver, patient_driver):
             with pytest.raises((LinkLostError, subject.faults[fault])) as caught:
-                await driver.read()
+                await scan_of(driver)
             assert type(caught.value) is subject.faults[fault]
             peer.heal()
             if not isinstance(caught.value, LinkClosedError):
-                assert_holds(subject, device, await patient_driver.read())
+                assert_holds(subject, device, await scan_of(patient_driver))
         async with connected(subject, device) as (driver,):
-            assert_holds(subject, device, await driver.read())
+            assert_holds(subject, device, await scan_of(driver))
 
 
 async def test_a_device_with_a_fault_does_not_hold_up_the_reader_beyond_its_time(
@@ -84,7 +84,7 @@ async def test_a_device_with_a_fault_does_not_hold_up_the_reader_beyond_its_time
         device = subject.device(peer.port, timeout_s=0.1)
         async with connected(subject, device) as (driver,), asyncio.timeout(5):
             with pytest.raises(LinkLostError, match=r"within 0\.1 s"):
-                await driver.read()
+                await scan_of(driver)
 
 
 async def test_a_broken_connection_is_noticed_at_once_and_not_at_the_deadline(
@@ -94,9 +94,9 @@ async def test_a_broken_connection_is_noticed_at_once_and_not_at_the_deadline(
         device = subject.device(peer.port, timeout_s=30)
         async with connected(subject, device) as (driver,), asyncio.timeout(5):
             with pytest.raises(LinkClosedError):
-                await driver.read()
+                await scan_of(driver)
             with pytest.raises(LinkClosedError):
-                await driver.read()
+                await scan_of(driver)
 
 
 async def test_a_late_answer_is_never_taken_for_the_answer_to_a_later_request(
@@ -110,7 +110,7 @@ async def test_a_late_answer_is_never_taken_for_the_answer_to_a_later_request(
         async with connected(subject, device) as (driver,):
             for number in range(1, len(delays_s) + 1):
                 try:
-                    scan = await driver.read()
+                    scan = await scan_of(driver)
                 except LinkLostError:
                     continue
                 assert scan.raw.tolist() == [number]
@@ -133,12 +133,12 @@ async def test_a_server_that_restarts_closes_the_link_and_serves_a_new_one(
         device = subject.device(port)
         stack = connected(subject, device)
         (driver,) = await stack.__aenter__()
-        assert_holds(subject, device, await driver.read())
+        assert_holds(subject, device, await scan_of(driver))
     with pytest.raises(LinkClosedError):
-        await driver.read()
+        await scan_of(driver)
     await stack.__aexit__(None, None, None)
     async with subject.serve(port), connected(subject, device) as (driver,):
-        assert_holds(subject, device, await driver.read())
+        assert_holds(subject, device, await scan_of(driver))
 
 
 async def test_a_read_that_is_cut_short_leaves_a_link_that_nobody_can_use(
@@ -149,10 +149,10 @@ async def test_a_read_that_is_cut_short_leaves_a_link_that_nobody_can_use(
         async with connected(subject, device) as (driver,):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
-                    await driver.read()
+                    await scan_of(driver)
             peer.heal()
             with pytest.raises(LinkClosedError):
-                await driver.read()
+                await scan_of(driver)
 
 
 @dataclass
@@ -178,6 +178,15 @@ class Intake:
         """Keep an event."""
         self.events.append(event)
         self.has_changed.set()
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Keep the scans of a delivery."""
+        for scan in delivery.scans:
+            self.hand_over(scan)
+
+    async def durable(self, until_mono_ns: int) -> bool:
+        """Say that everything is on the disk."""
+        return until_mono_ns > 0
 
     async def until(self, is_enough: Callable[[], bool]) -> None:
         """Wait until there is enough."""

@@ -59,6 +59,7 @@ class Portion:
     readings: tuple[Readings, ...] = ()
     events: tuple[Event, ...] = ()
     is_last: bool = False
+    marks: tuple[bytes, ...] = ()
 
 
 class Gateway:

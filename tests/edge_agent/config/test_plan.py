@@ -10,9 +10,10 @@ from typing import Final, TypeAlias
 
 import pytest
 
-from edge_agent.config.device import Endpoint, Point, StatusAt, Table
+from edge_agent.config.device import Endpoint, Point, Table
 from edge_agent.config.model import Limits
 from edge_agent.config.plan import ConfigurationError, Plan, load_plan
+from edge_agent.config.protocols.modbus import Register
 from edge_agent.wire.bundle import parse_bundle
 from edge_agent.wire.vocabulary import Phase, QualityClass, Reason
 from tests.edge_agent.config.analyzer import DEVICE, PROFILE
@@ -41,17 +42,23 @@ def test_points_have_the_addresses_of_the_protocol_by_rising_channel(make_plan: 
     (device,) = make_plan().devices
 
     assert device.points == (
-        Point(channel=11, table=Table.INPUT, address=10, raw_type="int16", status=None),
+        Point(
+            channel=11, place=Register(table=Table.INPUT, address=10), raw_type="int16", status=None
+        ),
         Point(
             channel=12,
-            table=Table.HOLDING,
-            address=0,
+            place=Register(table=Table.HOLDING, address=0),
             raw_type="uint32",
-            status=StatusAt(table=Table.HOLDING, address=2),
+            status=Register(table=Table.HOLDING, address=2),
         ),
-        Point(channel=13, table=Table.DISCRETE, address=0, raw_type="bool", status=None),
+        Point(
+            channel=13,
+            place=Register(table=Table.DISCRETE, address=0),
+            raw_type="bool",
+            status=None,
+        ),
     )
-    assert device.unreadable == ((Table.HOLDING, 100, 109),)
+    assert device.speech.unreadable == ((Table.HOLDING, 100, 109),)
 
 
 def test_a_device_has_what_its_file_and_its_profile_say(make_plan: MakePlan) -> None:
@@ -59,8 +66,9 @@ def test_a_device_has_what_its_file_and_its_profile_say(make_plan: MakePlan) -> 
 
     assert device.endpoint == Endpoint(scheme="tcp", host="fe80::1", port=1502)
     assert str(device.endpoint) == "tcp://[fe80::1]:1502"
-    assert (device.name, device.unit_id) == ("analyzer", 7)
-    assert (device.period_s, device.timeout_s, device.max_registers_per_read) == (2.0, 0.5, 20)
+    assert (device.name, device.speech.unit_id) == ("analyzer", 7)
+    assert (device.period_s, device.timeout_s) == (2.0, 0.5)
+    assert device.speech.max_registers_per_read == 20
     assert device.limits == (
         Limits(),
         Limits(low=Decimal(0), high=Decimal("90.5"), stuck_after_s=600.0),

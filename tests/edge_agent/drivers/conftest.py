@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 import structlog
 
-from edge_agent.config.device import Device, Endpoint, Point, StatusAt, Table
+from edge_agent.config.device import Device, Endpoint, Point, Table
+from edge_agent.config.protocols.modbus import ModbusSpeech, Register
 from tests.edge_agent.drivers.scripted import VirtualClock
 
 MakeDevice = Callable[..., Device]
@@ -16,7 +17,7 @@ def make_device() -> MakeDevice:
     """Return a maker of devices; points are (table, address, type) or (..., status address)."""
 
     def make(
-        *places: tuple[Table, int, str] | tuple[Table, int, str, StatusAt | None],
+        *places: tuple[Table, int, str] | tuple[Table, int, str, Register | None],
         name: str = "analyzer",
         port: int = 502,
         max_registers: int = 125,
@@ -26,8 +27,7 @@ def make_device() -> MakeDevice:
         points = tuple(
             Point(
                 channel=index + 1,
-                table=place[0],
-                address=place[1],
+                place=Register(table=place[0], address=place[1]),
                 raw_type=place[2],
                 status=place[3] if len(place) > 3 else None,
             )
@@ -36,11 +36,11 @@ def make_device() -> MakeDevice:
         return Device(
             name=name,
             endpoint=Endpoint(scheme="tcp", host="127.0.0.1", port=port),
-            unit_id=1,
+            speech=ModbusSpeech(
+                unit_id=1, max_registers_per_read=max_registers, unreadable=tuple(unreadable)
+            ),
             period_s=period_s,
             timeout_s=0.8,
-            max_registers_per_read=max_registers,
-            unreadable=tuple(unreadable),
             points=points,
             channels=(),
             limits=(),

@@ -13,7 +13,7 @@ import numpy as np
 
 from edge_agent.clock import NS_PER_S, Clock, Instant, Trust
 from edge_agent.config.device import Device, Table
-from edge_agent.drivers.base import Driver
+from edge_agent.drivers.base import Connection, Delivery, Listen
 from edge_agent.drivers.poller import poll
 from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Scan
@@ -84,6 +84,14 @@ class Intake:
         """Keep an event."""
         self.events.append(event)
 
+    def deliver(self, delivery: Delivery) -> None:
+        """Keep the scans of a delivery."""
+        self.scans.extend(delivery.scans)
+
+    async def durable(self, until_mono_ns: int) -> bool:
+        """Say that everything is on the disk."""
+        return until_mono_ns > 0
+
     def times(self, device: str) -> list[float]:
         """Return when scans of a device arrived, in seconds since the start."""
         return [(scan.mono_ns - START_NS) / S for scan in self.scans if scan.device == device]
@@ -118,17 +126,17 @@ class Plant:
     read_s: dict[str, list[float]] = field(default_factory=dict)
     closed_ns: dict[str, int] = field(default_factory=dict)
     open_count: int = 0
+    listen: Listen | None = None
 
     @asynccontextmanager
-    async def connect(
-        self, devices: Sequence[Device], clock: Clock
-    ) -> AsyncIterator[Sequence[Driver]]:
+    async def connect(self, devices: Sequence[Device], clock: Clock) -> AsyncIterator[Connection]:
         """Connect as scripted."""
         self.connected_s.append((clock.now().mono_ns - START_NS) / S)
         await self._come_to_pass(self.connects, clock)
         self.open_count += 1
         try:
-            yield [ScriptedDriver(device, self, clock) for device in devices]
+            drivers = [ScriptedDriver(device, self, clock) for device in devices]
+            yield Connection(drivers=drivers, listen=self.listen)
         finally:
             self.open_count -= 1
             self.closed_ns.update({device.name: clock.now().mono_ns for device in devices})

@@ -7,20 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.config.device import Device, StatusAt, Table
+from edge_agent.config.device import Device, Table
+from edge_agent.config.protocols.modbus import Register
 from edge_agent.drivers.blocks import BIT_TABLES, MAX_BITS, Block, Request, halves
 from edge_agent.drivers.registers import MAX_GAP_TCP, Layout, plan_blocks
 
 MakeDevice = Callable[..., Device]
-Place = tuple[Table, int, str] | tuple[Table, int, str, StatusAt | None]
-FullPlace = tuple[Table, int, str, StatusAt | None]
+Place = tuple[Table, int, str] | tuple[Table, int, str, Register | None]
+FullPlace = tuple[Table, int, str, Register | None]
 Range = tuple[Table, int, int]
 
 HOLDING, INPUT, COIL = Table.HOLDING, Table.INPUT, Table.COIL
 
 
-def at(address: int, table: Table = HOLDING) -> StatusAt:
-    return StatusAt(table=table, address=address)
+def at(address: int, table: Table = HOLDING) -> Register:
+    return Register(table=table, address=address)
 
 
 def block(address: int, count: int, table: Table = HOLDING) -> Block:

@@ -12,10 +12,12 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent.clock import Instant, SystemClock
-from edge_agent.config.device import Device, StatusAt, Table
+from edge_agent.config.device import Device, Table
+from edge_agent.config.protocols.modbus import Register
 from edge_agent.drivers.base import DeviceRefusedError, Driver, LinkLostError
 from edge_agent.drivers.modbus import REFUSAL_NS, connect
 from edge_agent.drivers.registers import REFUSED_STATUS, REFUSED_VALUE
+from tests.conformance.driver.subject import scan_of
 
 MakeDevice = Callable[..., Device]
 
@@ -77,7 +79,8 @@ def registers(address: int, *values: int) -> SimData:
 
 @asynccontextmanager
 async def driver_of(device: Device, clock: SystemClock | None = None) -> AsyncIterator[Driver]:
-    async with connect([device], clock or SystemClock()) as (driver,):
+    async with connect([device], clock or SystemClock()) as connection:
+        (driver,) = connection.drivers
         yield driver
 
 
@@ -89,9 +92,9 @@ async def test_a_hole_in_the_register_map_is_found_once_and_read_around(
             *[(HOLDING, at, "uint16") for at in (0, 1, 2, 10, 11)], port=server.port
         )
         async with driver_of(device) as driver:
-            first = await driver.read()
+            first = await scan_of(driver)
             asked = list(server.asked)
-            second = await driver.read()
+            second = await scan_of(driver)
     assert first.raw.tolist() == second.raw.tolist() == [1, 2, 3, 4, 5]
     assert not first.transport.any()
     assert asked[0] == (3, 0, 12)
@@ -104,13 +107,13 @@ async def test_a_refused_point_is_a_row_that_says_so_and_the_others_are_read(
 ) -> None:
     async with simulated(registers(0, 1, 2), registers(3, 4)) as server:
         device = make_device(
-            *[(HOLDING, at, "uint16", StatusAt(table=HOLDING, address=1)) for at in (0, 2)],
-            (HOLDING, 3, "uint16", StatusAt(table=HOLDING, address=9)),
+            *[(HOLDING, at, "uint16", Register(table=HOLDING, address=1)) for at in (0, 2)],
+            (HOLDING, 3, "uint16", Register(table=HOLDING, address=9)),
             port=server.port,
         )
         async with driver_of(device) as driver:
             for _ in range(2):
-                scan = await driver.read()
+                scan = await scan_of(driver)
                 assert scan.raw.tolist() == [1, 0, 4]
                 assert scan.status.tolist() == [2, 2, 0]
                 assert scan.transport.tolist() == [0, REFUSED_VALUE, REFUSED_STATUS]
@@ -123,11 +126,11 @@ async def test_a_device_that_refuses_everything_is_asked_one_thing_at_a_time_fro
         device = make_device(*[(HOLDING, at, "uint16") for at in range(8)], port=server.port)
         async with driver_of(device) as driver:
             with pytest.raises(DeviceRefusedError, match="exception 2"):
-                await driver.read()
+                await scan_of(driver)
             asked = len(server.asked)
             for _ in range(3):
                 with pytest.raises(DeviceRefusedError):
-                    await driver.read()
+                    await scan_of(driver)
     assert asked == 15
     assert len(server.asked) - asked == 3
 
@@ -137,12 +140,12 @@ async def test_an_hour_later_a_refused_address_is_asked_again(make_device: MakeD
         device = make_device((HOLDING, 0, "uint16"), (HOLDING, 1, "uint16"), port=server.port)
         clock = LateClock()
         async with driver_of(device, clock) as driver:
-            await driver.read()
+            await scan_of(driver)
             asked_s = []
             for hours in (0, 0.99, 1.0, 1.01):
                 clock.ahead_ns = int(hours * REFUSAL_NS)
                 before = len(server.asked)
-                scan = await driver.read()
+                scan = await scan_of(driver)
                 assert scan.transport.tolist() == [0, REFUSED_VALUE]
                 asked_s.append(len(server.asked) - before)
     assert asked_s == [1, 1, 3, 1]
@@ -153,9 +156,10 @@ async def test_every_unit_identifier_is_asked_as_it_is(
     unit_id: int, make_device: MakeDevice
 ) -> None:
     async with simulated(registers(0, 7), unit_id=unit_id) as server:
-        device = replace(make_device((HOLDING, 0, "uint16"), port=server.port), unit_id=unit_id)
+        device = make_device((HOLDING, 0, "uint16"), port=server.port)
+        device = replace(device, speech=replace(device.speech, unit_id=unit_id))
         async with driver_of(device) as driver:
-            assert (await driver.read()).raw.tolist() == [7]
+            assert (await scan_of(driver)).raw.tolist() == [7]
 
 
 async def test_the_widest_answers_of_the_protocol_are_taken(make_device: MakeDevice) -> None:
@@ -174,7 +178,7 @@ async def test_the_widest_answers_of_the_protocol_are_taken(make_device: MakeDev
             port=server.port,
         )
         async with driver_of(device) as driver:
-            scan = await driver.read()
+            scan = await scan_of(driver)
     assert scan.raw.tolist() == [*range(1000, 1125), *range(2000, 2125), *map(int, bits)]
 
 
@@ -219,11 +223,12 @@ async def test_no_byte_before_the_registers_can_be_wrong_without_being_noticed(
     passed: list[tuple[int, int, list[int]]] = []
     for position, change in mutations():
         impatient = replace(device, timeout_s=0.02)
-        async with connect([device, impatient], SystemClock()) as (patient_driver, driver):
+        async with connect([device, impatient], SystemClock()) as connection:
+            patient_driver, driver = connection.drivers
             mutant.position, mutant.change = position, 0
-            assert (await patient_driver.read()).raw.tolist() == [40, 47]
+            assert (await scan_of(patient_driver)).raw.tolist() == [40, 47]
             mutant.change = change
             with suppress(LinkLostError, DeviceRefusedError):
-                passed.append((position, change, (await driver.read()).raw.tolist()))
+                passed.append((position, change, (await scan_of(driver)).raw.tolist()))
     server.close()
     assert passed == []

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.config.device import Device, StatusAt, Table
+from edge_agent.config.device import Device, Table
+from edge_agent.config.protocols.modbus import Register
 from edge_agent.drivers.blocks import BIT_TABLES, Block
 from edge_agent.drivers.registers import (
     REFUSED_STATUS,
@@ -19,13 +20,13 @@ from edge_agent.drivers.registers import (
 from edge_agent.wire.vocabulary import NO_VALUE, QualityClass, Reason, has_value, quality_class
 
 MakeDevice = Callable[..., Device]
-FullPlace = tuple[Table, int, str, StatusAt | None]
+FullPlace = tuple[Table, int, str, Register | None]
 
 HOLDING, INPUT, COIL = Table.HOLDING, Table.INPUT, Table.COIL
 
 
-def status(address: int, table: Table = HOLDING) -> StatusAt:
-    return StatusAt(table=table, address=address)
+def status(address: int, table: Table = HOLDING) -> Register:
+    return Register(table=table, address=address)
 
 
 def register(table: Table, address: int) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from edge_agent.config.device import Device, Endpoint, Point, StatusRule, Table
 from edge_agent.config.model import Limits
+from edge_agent.config.protocols.modbus import ModbusSpeech, Register
 from edge_agent.wire.bundle import ChannelRow
 from edge_agent.wire.readings import Scan
 
@@ -30,16 +31,13 @@ def make_device() -> MakeDevice:
         return Device(
             name="analyzer",
             endpoint=Endpoint(scheme="tcp", host="127.0.0.1", port=502),
-            unit_id=1,
+            speech=ModbusSpeech(unit_id=1, max_registers_per_read=125, unreadable=()),
             period_s=1.0,
             timeout_s=0.5,
-            max_registers_per_read=125,
-            unreadable=(),
             points=tuple(
                 Point(
                     channel=number,
-                    table=Table.INPUT,
-                    address=4 * number,
+                    place=Register(table=Table.INPUT, address=4 * number),
                     raw_type=raw_type,
                     status=None,
                 )

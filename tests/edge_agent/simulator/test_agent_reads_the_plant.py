@@ -74,8 +74,9 @@ async def read_at(
         analyzers = plant_analyzers(settings, record=record, started_ns=START_NS)
         async with serving(analyzers, host="127.0.0.1", port=0, clock=clock) as ports:
             device = device_at(ports[0], folder)
-            async with connect([device], SystemClock()) as drivers:
-                scan = await drivers[0].read()
+            async with connect([device], SystemClock()) as connection:
+                scan = await connection.drivers[0].read()
+            assert scan is not None
             readings = Judge(device, simulated=True).judge(scan).readings
             yield device, analyzers[0].plant, readings
 

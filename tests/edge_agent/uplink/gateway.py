@@ -91,6 +91,7 @@ class Portion:
     events: tuple[Event, ...]
     readings: Sequence[Readings] = ()
     is_last: bool = False
+    marks: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
