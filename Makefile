@@ -48,7 +48,7 @@ schemas: $(VENV)/.dev
 
 # Needs uv. Pins carry hashes and name no index.
 pins:
-	$(PIN) pyproject.toml $(PINS)/build.in --extra edge --extra central -o $(PINS)/run.txt
+	$(PIN) pyproject.toml $(PINS)/build.in --extra edge --extra central --extra demo -o $(PINS)/run.txt
 	$(PIN) pyproject.toml $(PINS)/build.in --all-extras -o $(PINS)/dev.txt
 	$(PIN) $(PINS)/peer.in -o $(PINS)/peer.txt
 
