@@ -141,7 +141,7 @@ class Intake:
         judgement = self._judges[scan.device].judge(scan)
         is_first = not self._rows
         self._readings.append(judgement.readings)
-        self.recent.readings[scan.device] = judgement.readings
+        self.recent.readings[scan.device] = judgement.latest
         self._rows += len(judgement.readings.channel)
         if self._rows >= ROWS_FULL:
             self._has_room.clear()
@@ -157,9 +157,10 @@ class Intake:
 
     def deliver(self, delivery: Delivery) -> None:
         """Hold what a device sent unasked, unless it was held before."""
-        if delivery.mark in self._marks:
+        if delivery.mark in self._marks and not delivery.is_new:
             return
         if delivery.mark:
+            self._marks.pop(delivery.mark, None)  # the newest are kept longest
             self.remember((delivery.mark,))
             self._fresh_marks.append(delivery.mark)
         for loss in delivery.losses:

@@ -12,7 +12,7 @@ EVENTS_KEPT: Final = 200
 
 @dataclass(slots=True)
 class Recent:
-    """The last scan and the last gap of each device, and the last events."""
+    """The last readings and the last gap of each device, and the last events."""
 
     readings: dict[str, Readings] = field(default_factory=dict)
     gaps: dict[tuple[int, ...], Event] = field(default_factory=dict)

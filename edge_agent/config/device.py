@@ -8,14 +8,16 @@ from typing import TypeAlias
 
 from edge_agent.config.model import Limits
 from edge_agent.config.protocols.modbus import ModbusSpeech, Register
+from edge_agent.config.protocols.mqtt import MqttPlace, MqttSpeech
+from edge_agent.config.protocols.sparkplug import Metric, SparkplugSpeech
 from edge_agent.config.vocabulary import Table
 from edge_agent.wire.bundle import ChannelRow
 
 __all__ = ["Device", "Endpoint", "Place", "Point", "Speech", "StatusRule", "Table"]
 
 # Every protocol says in its own words where a value is and how its device is spoken to.
-Place: TypeAlias = Register
-Speech: TypeAlias = ModbusSpeech
+Place: TypeAlias = Register | MqttPlace | Metric
+Speech: TypeAlias = ModbusSpeech | MqttSpeech | SparkplugSpeech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,11 @@ from typing import Final, cast
 from edge_agent.drivers.base import Connect
 
 PROTOCOLS: Final[Mapping[str, str]] = MappingProxyType(
-    {"modbus": "edge_agent.drivers.modbus:connect"}
+    {
+        "modbus": "edge_agent.drivers.modbus:connect",
+        "mqtt": "edge_agent.drivers.mqtt:connect",
+        "sparkplug": "edge_agent.drivers.sparkplug:connect",
+    }
 )
 
 

@@ -10,7 +10,7 @@ each may be the truth (a trip, a purge, a quiet stack), so the value is kept and
 the first value after a gap is as good as any other and only carries the reason.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -43,16 +43,24 @@ STATUS_LACKING: Final = np.uint32(NO_VALUE | Reason.NO_FLAGS)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judgement:
-    """A judged scan; an alarm when a channel has just left good, or changed its phase."""
+    """A judged scan; an alarm when a channel has just left good, or changed its phase.
+
+    Attributes:
+        readings: the scan with its quality.
+        latest: the last reading of every channel of the device, at the time of this scan.
+        is_alarm: whether it commits at once.
+    """
 
     readings: Readings
+    latest: Readings
     is_alarm: bool
 
 
 class Judge:
     """Judges the scans of one device, in order of arrival.
 
-    Each scan holds every channel of the device, by rising number.
+    A scan holds every channel of the device, by rising number; of a device that speaks for itself
+    it may hold some of them.
     """
 
     def __init__(self, device: Device, *, simulated: bool) -> None:
@@ -76,29 +84,52 @@ class Judge:
         self._said: UInt32Array = self._always
         self._has_value = self._is_measuring = np.ones(len(steps), dtype=np.bool_)
         self._quality = self._said
+        self._latest: Readings | None = None
 
     def judge(self, scan: Scan) -> Judgement:
         """Return the readings of a scan with their quality.
 
         Raises:
-            ValueError: the scan does not hold exactly the channels of the device.
+            ValueError: the scan holds a channel that the device does not have.
 
         """
         if scan.channel.tobytes() != self._channels.tobytes():
-            raise ValueError(f"{scan.device}: a scan must hold every channel of its device")
+            return self._judge_part(scan)
         self._hear(scan)
         quality = self._checked(scan)
         is_alarm = _has_worsened(self._quality, quality)
         self._quality = quality
-        readings = Readings(
-            at_ns=scan.at_ns,
-            mono_ns=scan.mono_ns,
-            channel=scan.channel,
-            raw=scan.raw,
-            status=scan.status,
-            quality=quality,
+        self._latest = readings = _readings(scan, quality)
+        return Judgement(readings=readings, latest=readings, is_alarm=is_alarm)
+
+    def _judge_part(self, scan: Scan) -> Judgement:
+        """Judge a scan of some channels: nothing is learned about the others."""
+        index = np.searchsorted(self._channels, scan.channel)
+        if not np.array_equal(self._channels[index % len(self._channels)], scan.channel):
+            raise ValueError(f"{scan.device}: a scan may only hold channels of its device")
+        count = len(self._channels)
+        raw, status = np.zeros(count, np.int64), np.zeros(count, np.uint32)
+        transport = np.full(count, NO_VALUE, np.uint32)
+        quality = transport | self._always
+        if self._latest is not None:
+            latest_raw, latest_status = self._latest.raw.copy(), self._latest.status.copy()
+            quality = self._quality.copy()
+        else:
+            latest_raw, latest_status = raw.copy(), status.copy()
+        raw[index], status[index], transport[index] = scan.raw, scan.status, scan.transport
+        whole = replace(scan, channel=self._channels, raw=raw, status=status, transport=transport)
+        self._hear(whole)
+        judged = self._checked(whole)[index]
+        latest_raw[index], latest_status[index] = scan.raw, scan.status
+        before = quality.copy()
+        quality[index] = judged
+        self._quality = quality
+        self._latest = _readings(replace(whole, raw=latest_raw, status=latest_status), quality)
+        return Judgement(
+            readings=_readings(scan, judged),
+            latest=self._latest,
+            is_alarm=_has_worsened(before, quality),
         )
-        return Judgement(readings=readings, is_alarm=is_alarm)
 
     def _hear(self, scan: Scan) -> None:
         """Take in what the device and the way to it say: status words and transport bits.
@@ -136,6 +167,17 @@ class Judge:
         if np.count_nonzero(lacking):
             quality = marked(quality, lacking, QualityClass.FAILURE, Reason.NOT_A_NUMBER)
         return quality
+
+
+def _readings(scan: Scan, quality: UInt32Array) -> Readings:
+    return Readings(
+        at_ns=scan.at_ns,
+        mono_ns=scan.mono_ns,
+        channel=scan.channel,
+        raw=scan.raw,
+        status=scan.status,
+        quality=quality,
+    )
 
 
 def _has_worsened(before: UInt32Array, after: UInt32Array) -> bool:
