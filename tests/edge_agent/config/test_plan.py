@@ -174,7 +174,7 @@ def test_modbus_has_a_port_of_its_own(endpoint: str, port: int, make_plan: MakeP
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["tcp://", "tcp://a:0", "tcp://a/b", "tcp://u@a", "tcp://a?b", "tcp://[1", "udp://a"],
+    ["tcp://", "tcp://a:0", "tcp://a/b", "tcp://a?b", "tcp://[1", "udp://a"],
 )
 def test_what_is_no_endpoint_is_refused(endpoint: str, make_plan: MakePlan) -> None:
     with pytest.raises(ConfigurationError, match="does not say where the device answers"):
