@@ -105,7 +105,8 @@ class Judge:
     def _judge_part(self, scan: Scan) -> Judgement:
         """Judge a scan of some channels: nothing is learned about the others."""
         index = np.searchsorted(self._channels, scan.channel)
-        if not np.array_equal(self._channels[index % len(self._channels)], scan.channel):
+        is_known = index < len(self._channels)
+        if not is_known.any() or not np.array_equal(self._channels[index[is_known]], scan.channel):
             raise ValueError(f"{scan.device}: a scan may only hold channels of its device")
         count = len(self._channels)
         raw, status = np.zeros(count, np.int64), np.zeros(count, np.uint32)

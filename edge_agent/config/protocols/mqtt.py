@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from edge_agent.config.place import Place, Speech
+
 
 class TimeFormat(StrEnum):
     """How a message tells the time of its values; always UTC."""
@@ -16,7 +18,7 @@ class TimeFormat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MqttPlace:
+class MqttPlace(Place):
     """A value in the JSON messages of one topic.
 
     Attributes:
@@ -66,7 +68,7 @@ class DeviceTime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MqttSpeech:
+class MqttSpeech(Speech):
     """How the messages of one device are got and dated.
 
     Attributes:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from edge_agent.config.place import Place, Speech
 from edge_agent.config.protocols.mqtt import Login
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
+class Metric(Place):
     """A metric by its name, or a property of it.
 
     Attributes:
@@ -21,7 +22,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SparkplugSpeech:
+class SparkplugSpeech(Speech):
     """How one edge node is heard.
 
     Attributes:

@@ -101,7 +101,7 @@ def test_a_number_that_says_nothing_is_a_loss_that_nobody_can_count(seq: int | N
 def test_the_death_of_a_device_leaves_its_values_stale_until_it_is_born_again() -> None:
     node = born()
     change = node.heard(Kind.DEVICE_DEATH, "gas", Payload(seq=2))
-    assert change.died == {"gas"}
+    assert change.died == frozenset({"gas"})
     assert node.is_dead("gas")
     assert not node.is_dead("")
     assert node.reading(NOX, "float32") == (float_bits(1.0), 192, STALE)
@@ -113,7 +113,7 @@ def test_the_death_of_a_device_leaves_its_values_stale_until_it_is_born_again() 
 def test_the_death_of_a_node_is_that_of_all_its_devices_and_of_its_aliases() -> None:
     node = born(3)
     change = node.heard(Kind.NODE_DEATH, "", Payload(metrics=(bd_seq(3),)))
-    assert change.died == {"", "gas"}
+    assert change.died == frozenset({"", "gas"})
     assert node.is_dead("gas")
     assert node.reading(NOX, "float32")[2] == STALE
     assert node.heard(Kind.NODE_DEATH, "", Payload(metrics=(bd_seq(3),))).died is None
