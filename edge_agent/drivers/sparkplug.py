@@ -142,7 +142,7 @@ class EdgeNode:
         node = self._speech.node
         if all(self._node.is_dead(device) for device in self._devices):
             raise LinkLostError(f"edge node {node} is dead, or has not been heard yet")
-        if not any(name in self._node.values for name, _ in self._places):
+        if not self._knows_values:
             raise LinkLostError(f"edge node {node} sends aliases, and its birth was not heard")
         rows = [self._row(name, point) for name, point in self._places]
         return self._scan(self._clock.now(), self._places, rows)
@@ -176,11 +176,15 @@ class EdgeNode:
     async def _first_birth(self) -> None:
         until_ns = self._clock.now().mono_ns + round(self._device.timeout_s * NS_PER_S)
         self._take()
-        while not self._node.is_alive and self._link.end is None:
+        while not self._knows_values and self._link.end is None:
             if self._clock.now().mono_ns >= until_ns:
                 return
             await self._link.change(until_ns)
             self._take()
+
+    @property
+    def _knows_values(self) -> bool:
+        return any(name in self._node.values for name, _ in self._places)
 
     def _row(self, name: NameOf, point: Point) -> tuple[int, int, int]:
         raw, status, doubts = self._node.reading(name, point.raw_type)

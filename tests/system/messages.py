@@ -48,8 +48,8 @@ PAUSE_S = 0.03
 ALIKE_RATE = 0.2
 LIFE_S = (0.1, 1.5)
 # Between the delivery of a message and its commit lie up to 0.2 s, behind it the acknowledgement.
-COMMIT_TAKES_S = 0.02
-AIMED_RATE = 0.5
+COMMIT_TAKES_S = 0.004
+AIMED_RATE = 0.7
 EARLY_RATE = 0.2
 EARLY_LIFE_S = (0.3, 1.2)
 START_LIMIT_S = 60.0
