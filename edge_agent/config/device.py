@@ -3,19 +3,16 @@
 Pure values, made by `resolve`; what is here has been checked and needs no second look.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
+from edge_agent.config.columns import Point
 from edge_agent.config.model import Limits
-from edge_agent.config.protocols.modbus import ModbusSpeech, Register
+from edge_agent.config.protocols import Place, Speech
 from edge_agent.config.vocabulary import Table
 from edge_agent.wire.bundle import ChannelRow
 
 __all__ = ["Device", "Endpoint", "Place", "Point", "Speech", "StatusRule", "Table"]
-
-# Every protocol says in its own words where a value is and how its device is spoken to.
-Place: TypeAlias = Register
-Speech: TypeAlias = ModbusSpeech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +26,6 @@ class Endpoint:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """Where the raw word of a channel is, and where the status word that goes with it."""
-
-    channel: int
-    place: Place
-    raw_type: str
-    status: Place | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +52,7 @@ class Device:
     speech: Speech
     period_s: float
     timeout_s: float
-    points: tuple[Point, ...]
-    channels: tuple[ChannelRow, ...]
+    points: Sequence[Point]
+    channels: Sequence[ChannelRow]
     limits: tuple[Limits, ...]
     status_rules: tuple[tuple[StatusRule, ...], ...]

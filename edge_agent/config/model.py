@@ -17,7 +17,6 @@ from edge_agent.config.vocabulary import Addressing, LogLevel, Table, WordOrder
 __all__ = [
     "Addressing",
     "AgentFile",
-    "AgentSettings",
     "BufferSettings",
     "CentreSettings",
     "ChannelSettings",
@@ -30,6 +29,8 @@ __all__ = [
     "Table",
     "WordOrder",
 ]
+
+DEFAULT_CONFIG = Path("/etc/edge-agent/agent.toml")
 
 # docs/wire-format.md section 3: the channel of a row is a u32 and 0 is never used.
 HIGHEST_CHANNEL = 2**32 - 1
@@ -268,10 +269,3 @@ class AgentFile:
     centre: CentreSettings
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentSettings(AgentFile):
-    """Everything the files of one gateway say: agent.toml, and one file of devices.d per device."""
-
-    devices: tuple[DeviceSettings, ...] = ()

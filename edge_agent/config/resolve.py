@@ -8,20 +8,20 @@ from decimal import Decimal
 from functools import lru_cache
 from sys import intern
 
-from edge_agent.config.device import Device, Point, StatusRule
+from edge_agent.config.columns import ChannelFacts, Channels, PointFacts, Points
+from edge_agent.config.device import Device, StatusRule
 from edge_agent.config.device_rules import effective_limits_of, endpoint_of
 from edge_agent.config.library import LoadedProfile
-from edge_agent.config.model import ChannelSettings, DeviceSettings, Limits
+from edge_agent.config.model import DeviceSettings, Limits
 from edge_agent.config.profile import PointProfile, Profile, StatusProfile
 from edge_agent.config.profile_rules import pdu_address, register_count
 from edge_agent.config.protocols.modbus import ModbusSpeech, Register
 from edge_agent.config.vocabulary import Addressing, Table, WordOrder
-from edge_agent.wire.bundle import ChannelRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Confirmed:
-    """A profile, and how its registers are counted and read on this device."""
+    """A profile, and how its registers are counted and read on some devices."""
 
     profile: Profile
     profile_hash: str
@@ -38,6 +38,17 @@ class Confirmed:
         return None if point.status is None else self.place(self.profile.status[point.status])
 
 
+@lru_cache(maxsize=256)
+def confirmed_of(loaded: LoadedProfile, addressing: Addressing, word_order: WordOrder) -> Confirmed:
+    """Return a profile as some devices confirmed it: one object for all that agree."""
+    return Confirmed(
+        profile=loaded.profile,
+        profile_hash=loaded.file_hash.hex(),
+        addressing=addressing,
+        word_order=word_order,
+    )
+
+
 def device_of(settings: DeviceSettings, loaded: LoadedProfile, *, facility: str) -> Device:
     """Return the device as the agent runs it.
 
@@ -51,30 +62,55 @@ def device_of(settings: DeviceSettings, loaded: LoadedProfile, *, facility: str)
 
     """
     profile, endpoint = loaded.profile, endpoint_of(settings.endpoint)
-    confirmed = Confirmed(
-        profile=profile,
-        profile_hash=loaded.file_hash.hex(),
-        addressing=settings.addressing or profile.modbus.addressing,
-        word_order=settings.word_order or profile.modbus.word_order,
+    confirmed = confirmed_of(
+        loaded,
+        settings.addressing or profile.modbus.addressing,
+        settings.word_order or profile.modbus.word_order,
     )
     if endpoint is None or confirmed.word_order is WordOrder.UNKNOWN:
         raise ValueError(f"device {settings.name} has misfits")
     channels = sorted(settings.channels, key=lambda channel: channel.number)
-    points = [(channel, profile.points[channel.point]) for channel in channels]
-    rules = {name: status_rules_of(status) for name, status in profile.status.items()}
+    numbers = [channel.number for channel in channels]
+    kind = _kind(confirmed, tuple(channel.point for channel in channels))
     return Device(
         name=settings.name,
         endpoint=endpoint,
         speech=_speech(settings, profile, confirmed.addressing),
         period_s=settings.period_s,
         timeout_s=settings.timeout_s,
-        points=tuple(_point(channel, point, confirmed) for channel, point in points),
-        channels=tuple(
-            _row(channel, point, confirmed, device=settings.name, facility=facility)
-            for channel, point in points
+        points=Points(numbers, kind.points),
+        channels=Channels(
+            numbers,
+            kind.channels,
+            device=settings.name,
+            names=[channel.name for channel in channels],
+            facilities=_same_words(tuple(channel.facility or facility for channel in channels)),
         ),
-        limits=tuple(_effective(channel.limits, point) for channel, point in points),
-        status_rules=tuple(rules[point.status] if point.status else () for _, point in points),
+        limits=_same_limits(
+            tuple(_effective(channel.limits, profile.points[channel.point]) for channel in channels)
+        ),
+        status_rules=kind.status_rules,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What devices with the same points of the same profile have in common."""
+
+    points: tuple[PointFacts, ...]
+    channels: tuple[ChannelFacts, ...]
+    status_rules: tuple[tuple[StatusRule, ...], ...]
+
+
+@lru_cache(maxsize=1024)
+def _kind(confirmed: Confirmed, names: tuple[str, ...]) -> Kind:
+    profile = confirmed.profile
+    points = [profile.points[name] for name in names]
+    rules = {name: status_rules_of(status) for name, status in profile.status.items()}
+    return Kind(
+        points=tuple(_point(point, confirmed) for point in points),
+        channels=tuple(_channel(point, confirmed) for point in points),
+        status_rules=tuple(rules[point.status] if point.status else () for point in points),
     )
 
 
@@ -93,29 +129,17 @@ def _speech(settings: DeviceSettings, profile: Profile, addressing: Addressing) 
     )
 
 
-def _point(channel: ChannelSettings, point: PointProfile, confirmed: Confirmed) -> Point:
-    return Point(
-        channel=channel.number,
+def _point(point: PointProfile, confirmed: Confirmed) -> PointFacts:
+    return PointFacts(
         place=confirmed.place(point),
         raw_type=point.raw_type,
         status=confirmed.status_at(point),
     )
 
 
-def _row(
-    channel: ChannelSettings,
-    point: PointProfile,
-    confirmed: Confirmed,
-    *,
-    device: str,
-    facility: str,
-) -> ChannelRow:
+def _channel(point: PointProfile, confirmed: Confirmed) -> ChannelFacts:
     status = confirmed.status_at(point)
-    return ChannelRow(
-        channel=channel.number,
-        name=channel.name,
-        facility=channel.facility or facility,
-        device=device,
+    return ChannelFacts(
         parameter=point.parameter,
         unit_of_measure=point.unit_of_measure,
         raw_type=point.raw_type,
@@ -133,13 +157,18 @@ def _effective(limits: Limits, point: PointProfile) -> Limits:
     effective = effective_limits_of(limits, point)
     if effective is None:
         raise ValueError(f"the limits {limits} have misfits")
-    return _shared(effective)
+    return effective
+
+
+# A gateway may have 100,000 channels: what is equal is there once.
+@lru_cache(maxsize=1024)
+def _same_limits(limits: tuple[Limits, ...]) -> tuple[Limits, ...]:
+    return limits
 
 
 @lru_cache(maxsize=1024)
-def _shared(limits: Limits) -> Limits:
-    """Return the same object for equal limits: a gateway may have 100,000 channels."""
-    return limits
+def _same_words(words: tuple[str, ...]) -> tuple[str, ...]:
+    return words
 
 
 def plain(number: Decimal) -> str:

@@ -11,7 +11,6 @@ the first value after a gap is as good as any other and only carries the reason.
 """
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -19,9 +18,9 @@ import numpy.typing as npt
 
 from edge_agent.config.device import Device
 from edge_agent.quality import checks
+from edge_agent.quality.criteria import criteria_of
 from edge_agent.quality.history import History
 from edge_agent.quality.words import CLASS, PHASE, combined, marked, status_quality
-from edge_agent.wire.engineering import Scaling
 from edge_agent.wire.readings import Readings, Scan
 from edge_agent.wire.vocabulary import (
     NO_VALUE,
@@ -60,25 +59,13 @@ class Judge:
     """
 
     def __init__(self, device: Device, *, simulated: bool) -> None:
-        steps = [Decimal(row.resolution) for row in device.channels]
         self._channels = np.array([row.channel for row in device.channels], dtype=np.uint32)
-        self._scaling = Scaling(device.channels)
-        self._lower = checks.lower_limits([limit.low for limit in device.limits], steps)
-        self._upper = checks.upper_limits([limit.high for limit in device.limits], steps)
-        self._history = History(device.limits, steps)
+        self._criteria = criteria_of(device.channels, device.limits, simulated=simulated)
+        self._history = History(self._criteria)
         self._rules = device.status_rules
-        always = Reason.JUDGED | (Reason.SIMULATED if simulated else Reason(0))
-        # Modbus carries no flags: without a status word a channel says nothing of its health.
-        self._always = np.array(
-            [
-                always if row.status_source is not None else always | Reason.NO_FLAGS
-                for row in device.channels
-            ],
-            dtype=np.uint32,
-        )
         self._heard = b""
-        self._said: UInt32Array = self._always
-        self._has_value = self._is_measuring = np.ones(len(steps), dtype=np.bool_)
+        self._said: UInt32Array = self._criteria.always
+        self._has_value = self._is_measuring = np.ones(len(self._channels), dtype=np.bool_)
         self._quality = self._said
 
     def judge(self, scan: Scan) -> Judgement:
@@ -147,14 +134,14 @@ class Judge:
         words = zip(scan.status.tolist(), self._rules, strict=True)
         by_status = np.array([status_quality(*pair) for pair in words], dtype=np.uint32)
         has_status = (scan.transport & STATUS_LACKING) == 0
-        said = combined(np.where(has_status, by_status, 0), scan.transport) | self._always
+        said = combined(np.where(has_status, by_status, 0), scan.transport) | self._criteria.always
         said.flags.writeable = False  # the readings of many scans share it
         self._heard, self._said = heard, said
         self._has_value = (said & np.uint32(NO_VALUE)) == 0
         self._is_measuring = (said & PHASE) == 0
 
     def _checked(self, scan: Scan, where: IndexArray | None) -> UInt32Array:
-        integers, is_number = self._scaling.integers(scan.raw)
+        integers, is_number = self._criteria.scaling.integers(scan.raw)
         numbers = is_number & self._has_value
         if where is not None:
             is_there = np.zeros(len(numbers), np.bool_)
@@ -162,8 +149,8 @@ class Judge:
             numbers &= is_there
         past = self._history.step(integers, numbers, self._is_measuring, scan.mono_ns)
         marks = (
-            (checks.below(integers, self._lower), Reason.BELOW_RANGE),
-            (checks.above(integers, self._upper), Reason.ABOVE_RANGE),
+            (checks.below(integers, self._criteria.lower), Reason.BELOW_RANGE),
+            (checks.above(integers, self._criteria.upper), Reason.ABOVE_RANGE),
             (past.spike, Reason.SPIKE),
             (past.stuck, Reason.STUCK),
             (past.after_gap, Reason.AFTER_GAP),
