@@ -2,11 +2,10 @@
 
 import argparse
 import asyncio
-import gc
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_agent import logs
+from edge_agent import logs, memory
 from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
 from edge_agent.config.apart import Reading
 from edge_agent.config.model import DEFAULT_CONFIG
@@ -25,6 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     def reread() -> Plan:
         return Reading(known.config, overrides).plan()
 
+    memory.begin()
     reading = Reading(known.config, overrides)
     # The line is imported while another process reads the configuration.
     from edge_agent import agent  # noqa: PLC0415 - see the line above
@@ -33,9 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     logs.configure(plan.settings.log.level)
     running = agent.run(plan, reread)
     del plan  # the agent keeps what it needs of it
-    # What start-up made stays: the collector need not walk all channels again and again.
-    gc.collect()
-    gc.freeze()
+    memory.settle()
     faults: list[str] = []
     try:
         asyncio.run(running)

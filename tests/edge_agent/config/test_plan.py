@@ -98,7 +98,7 @@ def test_the_bundle_says_how_raw_words_become_values(make_plan: MakePlan) -> Non
     assert sha256(plan.bundle.content()).digest() == plan.config_hash
     assert [row.channel for row in bundle.channels] == [11, 12, 13]
     (device,) = plan.devices
-    assert bundle.channels == device.channels
+    assert bundle.channels == tuple(device.channels)
     wide = bundle.channels[1]
     assert (wide.scale, wide.offset, wide.resolution) == ("0.001", "-10", "0.50")
     assert (wide.word_order, bundle.channels[0].word_order) == ("CDAB", "ABCD")
