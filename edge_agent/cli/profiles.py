@@ -5,13 +5,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_agent.config.device import Device
 from edge_agent.config.library import Library, listed, schema_text, shown, validated
 from edge_agent.config.model import DEFAULT_CONFIG
-from edge_agent.drivers.registers import Decoder, Layout
+from edge_agent.drivers import trial_decoder
 from edge_agent.errors import ExitCode, OperatorError
-from edge_agent.quality.trial import Memory, answer, vector_faults
-from edge_agent.wire.vocabulary import Int64Array, UInt32Array
+from edge_agent.quality.trial import vector_faults
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,18 +34,12 @@ def _validate(files: Sequence[Path]) -> None:
     faults = [
         f"{loaded.file.name}: {fault}"
         for loaded in profiles
-        for fault in vector_faults(loaded, _decoded)
+        for fault in vector_faults(loaded, trial_decoder(loaded.profile.protocol))
     ]
     if faults:
         raise OperatorError(*faults, exit_code=ExitCode.BAD_DATA)
     for loaded in profiles:
         print(f"{loaded.file.name}: good, {len(loaded.profile.test_vectors)} test vectors hold")
-
-
-def _decoded(device: Device, memory: Memory) -> tuple[Int64Array, UInt32Array]:
-    layout = Layout.of(device)
-    answers = [answer(memory, one.table, one.address, one.count) for one in layout.blocks]
-    return Decoder(layout).words(answers)
 
 
 def _list(library: Library, *, as_json: bool) -> None:
@@ -59,7 +51,7 @@ def _list(library: Library, *, as_json: bool) -> None:
             "model": loaded.profile.model,
             "protocol": str(loaded.profile.protocol),
             "trust": str(loaded.profile.trust),
-            "points": len(loaded.profile.points),
+            "points": len(loaded.profile.point_names()),
             "sha256": loaded.file_hash.hex(),
         }
         for loaded in listed(library)

@@ -77,7 +77,7 @@ def _agent(settings: AgentFile, written: Sequence[DeviceSettings]) -> dict[str, 
             {
                 "name": device.name,
                 "profile": device.profile,
-                "unit_id": device.unit_id,
+                "unit_id": 1 if device.unit_id is None else device.unit_id,
                 "period_s": _decimal(device.period_s),
                 "timeout_s": _decimal(device.timeout_s),
             }

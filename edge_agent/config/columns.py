@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar, overload
 
-from edge_agent.config.protocols import Place
+from edge_agent.config.place import Place
 from edge_agent.wire.bundle import ChannelRow
 
 ElementT = TypeVar("ElementT")

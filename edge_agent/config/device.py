@@ -7,25 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_agent.config.columns import Point
+from edge_agent.config.endpoint import Endpoint
 from edge_agent.config.model import Limits
-from edge_agent.config.protocols import Place, Speech
+from edge_agent.config.place import IdentityCheck, Place, Speech
 from edge_agent.config.vocabulary import Table
 from edge_agent.wire.bundle import ChannelRow
 
-__all__ = ["Device", "Endpoint", "Place", "Point", "Speech", "StatusRule", "Table"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where a device answers; devices with an equal endpoint share one connection."""
-
-    scheme: str
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+__all__ = [
+    "Device",
+    "Endpoint",
+    "IdentityCheck",
+    "Place",
+    "Point",
+    "Speech",
+    "StatusRule",
+    "Table",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +41,10 @@ class StatusRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One device: points, channels, limits and status rules stand in the same, rising order."""
+    """One device: points, channels, limits and status rules stand in the same, rising order.
+
+    `identity` is what its driver asks after connecting and before the first reading.
+    """
 
     name: str
     protocol: str = "modbus"
@@ -56,3 +56,4 @@ class Device:
     channels: Sequence[ChannelRow]
     limits: tuple[Limits, ...]
     status_rules: tuple[tuple[StatusRule, ...], ...]
+    identity: tuple[IdentityCheck, ...] = ()

@@ -1,97 +1,101 @@
 """What must agree between the settings of a device and its profile; pure functions."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from decimal import Decimal
-from urllib.parse import urlsplit
 
-from edge_agent.config.device import Endpoint
-from edge_agent.config.finding import written
+from edge_agent.config.endpoint import SERIAL, Endpoint, endpoint_of, written_as
 from edge_agent.config.model import DeviceSettings, Limits
 from edge_agent.config.profile import PointProfile, Profile
-from edge_agent.config.profile_rules import address_misfits
 from edge_agent.config.structure import KeyPath, Misfit, did_you_mean
-from edge_agent.config.vocabulary import Addressing, WordOrder
 
-MODBUS_TCP_PORT = 502  # Modbus Messaging on TCP/IP Implementation Guide V1.0b section 3.1.3
-ENDPOINT_WORDS = "write it as tcp://HOST:PORT"
-
-
-def endpoint_of(text: str) -> Endpoint | None:
-    """Return where a device answers, or None if the text does not say."""
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    is_plain = not (parts.path or parts.query or parts.fragment or parts.username)
-    if parts.scheme != "tcp" or not host or not is_plain or port == 0:
-        return None
-    return Endpoint(scheme="tcp", host=host, port=port or MODBUS_TCP_PORT)
+# The keys of a device's file that every protocol has; the others are of one, or some.
+COMMON_KEYS = frozenset(
+    {"name", "profile", "endpoint", "period_s", "timeout_s", "channels", SERIAL}
+)
 
 
 def device_misfits(settings: DeviceSettings, profile: Profile) -> tuple[Misfit, ...]:
     """Return everything that keeps a device of this profile from running."""
     return (
-        *_endpoint(settings),
-        *_confirmations(settings, profile),
+        *_endpoint(settings, profile),
+        *_serial(settings, profile),
+        *_foreign_keys(settings, profile),
+        *profile.device_misfits(settings),
         *_points(settings, profile),
     )
 
 
-def _endpoint(settings: DeviceSettings) -> Iterator[Misfit]:
-    if endpoint_of(settings.endpoint) is None:
-        message = f"'{settings.endpoint}' does not say where the device answers"
-        yield Misfit(path=("endpoint",), message=message, remedy=ENDPOINT_WORDS)
+def endpoint_for(settings: DeviceSettings, profile: Profile) -> Endpoint | None:
+    """Return where the device of a profile answers, or None if its file does not say."""
+    return endpoint_of(settings.endpoint, profile.SCHEMES, settings.serial or profile.serial)
 
 
-def _confirmations(settings: DeviceSettings, profile: Profile) -> Iterator[Misfit]:
-    facts = profile.modbus
-    for key, in_profile, confirmed, unknown in (
-        ("addressing", facts.addressing, settings.addressing, Addressing.UNKNOWN),
-        ("word_order", facts.word_order, settings.word_order, WordOrder.UNKNOWN),
-    ):
-        known = ", ".join(word for word in type(unknown) if word != unknown)
-        if confirmed is unknown:
-            yield Misfit(
-                path=(key,), message="unknown confirms nothing", remedy=f"write one of {known}"
-            )
-        elif in_profile is unknown and confirmed is None:
-            yield Misfit(
-                path=(key,),
-                message=f"the documents behind {profile.id} do not say the {key}",
-                remedy=f"compare a reading with the front panel and write {key} = one of {known}",
-            )
-        elif in_profile is not unknown and confirmed not in (None, in_profile):
-            yield Misfit(
-                path=(key,),
-                message=f"the profile {profile.id} says {in_profile}",
-                remedy=f"remove {key}, or correct the profile in profiles.d",
-            )
-    if facts.addressing is Addressing.UNKNOWN and settings.addressing is not None:
-        yield from _impossible(settings.addressing, profile)
-
-
-def _impossible(confirmed: Addressing, profile: Profile) -> Iterator[Misfit]:
-    if confirmed is Addressing.UNKNOWN:
+def _endpoint(settings: DeviceSettings, profile: Profile) -> Iterator[Misfit]:
+    line = settings.serial or profile.serial
+    if endpoint_for(settings, profile) is not None:
         return
-    for misfit in address_misfits(profile, confirmed):
-        place = written(misfit.path)
+    is_serial = settings.endpoint.startswith(f"{SERIAL}:") and SERIAL in profile.SCHEMES
+    if is_serial and line is None:
         yield Misfit(
-            path=("addressing",),
-            message=f"{confirmed} cannot be: the profile's {place}: {misfit.message}",
-            remedy="compare a reading with the front panel once more",
+            path=("endpoint",),
+            message="a serial port, and nothing says how octets go over it",
+            remedy="add [serial] with the baud and parity that the device is set to",
         )
+        return
+    if "@" in settings.endpoint:
+        yield Misfit(
+            path=("endpoint",),
+            message="holds a user name or a password, and everybody may read an endpoint",
+            remedy="remove what stands before the '@'; secrets are files",
+        )
+        return
+    yield Misfit(
+        path=("endpoint",),
+        message=f"'{settings.endpoint}' does not say where the device answers",
+        remedy=written_as(profile.SCHEMES),
+    )
+
+
+def _serial(settings: DeviceSettings, profile: Profile) -> Iterator[Misfit]:
+    line, fixed = settings.serial, profile.serial
+    if line is None:
+        return
+    if not settings.endpoint.startswith(f"{SERIAL}:"):
+        yield Misfit(
+            path=(SERIAL,),
+            message="the endpoint is no serial port",
+            remedy='remove [serial], or write endpoint = "serial:///dev/..."',
+        )
+    elif fixed is not None and line != fixed:
+        yield Misfit(
+            path=(SERIAL,),
+            message=f"the device of {profile.id} can only do {fixed.baud} baud, {fixed.data_bits} "
+            f"data bits, parity {fixed.parity}, {fixed.stop_bits} stop bits",
+            remedy="remove [serial], or correct the profile in profiles.d",
+        )
+
+
+def _foreign_keys(settings: DeviceSettings, profile: Profile) -> Iterator[Misfit]:
+    for key in fields(settings):
+        is_known = key.name in COMMON_KEYS or key.name in profile.OWN_KEYS
+        if not is_known and getattr(settings, key.name) != key.default:
+            yield Misfit(
+                path=(key.name,),
+                message=f"means nothing to a device that speaks {profile.protocol}",
+                remedy=f"remove {key.name}, or name another profile",
+            )
 
 
 def _points(settings: DeviceSettings, profile: Profile) -> Iterator[Misfit]:
     for index, channel in enumerate(settings.channels):
         path: KeyPath = ("channels", index)
-        point = profile.points.get(channel.point)
+        point = profile.point(channel.point)
         if point is None:
             yield Misfit(
                 path=(*path, "point"),
                 message=f"the profile {profile.id} has no point '{channel.point}'",
-                remedy=did_you_mean(channel.point, profile.points),
+                remedy=did_you_mean(channel.point, profile.point_names()),
             )
             continue
         yield from _limits(channel.limits, point, (*path, "limits"))

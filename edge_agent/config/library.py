@@ -15,8 +15,9 @@ from edge_agent.config.finding import Finding, in_file, problems_of
 from edge_agent.config.problem import ConfigurationError, Problem
 from edge_agent.config.profile import Profile
 from edge_agent.config.profile_rules import profile_misfits
+from edge_agent.config.protocols.registry import DEFAULT_PROTOCOL, PROFILE_KINDS, profile_kind
 from edge_agent.config.reading import TomlFile, read_toml, unreadable
-from edge_agent.config.structure import did_you_mean, structure
+from edge_agent.config.structure import Misfit, did_you_mean, structure
 from edge_agent.wire.vocabulary import Hash
 
 SHIPPED = "firmware_profiles"
@@ -92,12 +93,23 @@ def load_profile(path: Path | Traversable, profile_id: str | None) -> LoadedProf
     file = read_toml(path)
     if isinstance(file, Finding):
         return BadProfile(findings=(file,), texts={})
-    profile, misfits = structure(file.table, Profile)
+    profile, misfits = _structured(file.table)
     if profile is not None:
         misfits = profile_misfits(profile, profile_id)
         if not misfits:
             return LoadedProfile(profile=profile, file=file)
     return BadProfile(findings=in_file(file.name, misfits), texts={file.name: file.text})
+
+
+def _structured(table: Mapping[str, object]) -> tuple[Profile | None, tuple[Misfit, ...]]:
+    """Return the profile in a table, of the kind that its protocol asks for."""
+    protocol = table.get("protocol", DEFAULT_PROTOCOL)
+    if not isinstance(protocol, str) or protocol not in PROFILE_KINDS:
+        known = ", ".join(PROFILE_KINDS)
+        remedy = did_you_mean(protocol, PROFILE_KINDS) if isinstance(protocol, str) else "a word"
+        misfit = Misfit(path=("protocol",), message=f"is not one of {known}", remedy=remedy)
+        return None, (misfit,)
+    return structure(table, profile_kind(protocol))
 
 
 def shown(profile_id: str, library: Library) -> str:
@@ -152,7 +164,7 @@ def device_file(profile_id: str, *, name: str, endpoint: str, first_channel: int
     profile = _found(profile_id, library).profile
     channels = [
         f'\n[[channels]]\nnumber = {number}\npoint = "{point}"\nname = "{name} {point}"\n'
-        for number, point in enumerate(profile.points, first_channel)
+        for number, point in enumerate(profile.point_names(), first_channel)
     ]
     head = f'name = "{name}"\nprofile = "{profile_id}"\nendpoint = "{endpoint}"\n'
     return head + "".join(channels)

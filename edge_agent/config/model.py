@@ -11,6 +11,7 @@ from typing import Annotated
 from uuid import UUID
 
 from edge_agent.config.constraint import Matching, Within, fault, field_faults, refuse
+from edge_agent.config.endpoint import SerialLine
 from edge_agent.config.url import url_fault
 from edge_agent.config.vocabulary import Addressing, LogLevel, Table, WordOrder
 
@@ -117,22 +118,24 @@ class DeviceSettings:
         name: what people call the device; unique on the gateway.
         profile: id of its profile.
         endpoint: where it answers, such as tcp://10.0.5.20:502.
-        unit_id: Modbus unit identifier.
+        unit_id: Modbus unit identifier; 1 where it is not given.
         period_s: time from one reading to the next.
         timeout_s: how long to wait for an answer; below period_s.
         word_order: what a technician confirmed, where the profile says unknown.
         addressing: what a technician confirmed, where the profile says unknown.
+        serial: how octets go over the line, where the endpoint is a serial port.
         channels: the channels it gives.
     """
 
     name: Name
     profile: str
     endpoint: str
-    unit_id: Annotated[int, Within(0, 255)] = 1
+    unit_id: Annotated[int, Within(0, 255)] | None = None
     period_s: Annotated[float, Within(0.05, 3600.0)] = 1.0
     timeout_s: Annotated[float, Within(0.01, 3600.0)] = 0.8
     word_order: WordOrder | None = None
     addressing: Addressing | None = None
+    serial: SerialLine | None = None
     channels: tuple[ChannelSettings, ...] = ()
 
     def __post_init__(self) -> None:

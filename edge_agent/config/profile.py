@@ -1,46 +1,40 @@
-"""A profile: what is known about the registers of one model of analyzer, and from which document.
+"""A profile: what is known about one model of analyzer, and from which document.
 
-Data only; nothing here names an address, a plant or a person. Word order and addressing may be
-`unknown` in a profile and must then be confirmed in the file of the device (`rules`).
+What every protocol shares; each has a profile of its own kind in `edge_agent.config.protocols`.
+Data only; nothing here names an address, a plant or a person. What a document leaves open is
+`unknown` in a profile and must then be confirmed in the file of the device.
 """
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from edge_agent.config.constraint import Matching, Within, fault, field_faults, refuse
-from edge_agent.config.status_words import IntegerKey, Meaning, PrintedAddress, StatusProfile
+from edge_agent.config.constraint import Fault, Matching, field_faults, refuse
+from edge_agent.config.endpoint import SERIAL, Scheme, SerialLine
+from edge_agent.config.model import ChannelSettings, DeviceSettings
+from edge_agent.config.place import IdentityCheck, Speech, Spot
+from edge_agent.config.status_words import StatusProfile
+from edge_agent.config.structure import Misfit
 from edge_agent.config.vocabulary import (
-    Addressing,
     ClassWord,
     PhaseWord,
     ReasonWord,
     SourceKind,
-    Table,
     Trust,
-    WordOrder,
 )
 
 __all__ = [
-    "ClassWord",
     "Expectation",
-    "Meaning",
-    "ModbusFacts",
-    "PhaseWord",
+    "PointName",
     "PointProfile",
     "Profile",
-    "ReasonWord",
+    "RawType",
     "Source",
-    "SourceKind",
     "StatusProfile",
     "TestVector",
-    "Trust",
-    "Unreadable",
 ]
-
-# Modbus Application Protocol V1.1b3 sections 6.3 and 6.4: 125 registers in one answer at most.
-LARGEST_READ_REGISTERS = 125
 
 ProfileId = Annotated[
     str,
@@ -64,7 +58,7 @@ RawType = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A document that registers were taken from.
+    """A document that a profile was made from.
 
     Attributes:
         kind: manual, open_source, or simulator for an analyzer that we made up.
@@ -78,57 +72,12 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
-    """Registers that the device refuses to give; the agent never asks for them.
-
-    Attributes:
-        table: the table they are in.
-        first: first address, counted as in the points.
-        last: last address, included.
-    """
-
-    table: Table
-    first: PrintedAddress
-    last: PrintedAddress
-
-    def __post_init__(self) -> None:
-        """Refuse a range that falls."""
-        refuse(
-            *field_faults(self),
-            fault("last", "below first", "write first up to last", when=self.last < self.first),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModbusFacts:
-    """How the device speaks Modbus.
-
-    Attributes:
-        addressing: how the document counts registers.
-        word_order: how the bytes of a value lie in its registers.
-        max_registers_per_read: the most that one request may ask for.
-        unreadable: registers that the device refuses.
-    """
-
-    addressing: Addressing
-    word_order: WordOrder
-    max_registers_per_read: Annotated[int, Within(1, LARGEST_READ_REGISTERS)] = 125
-    unreadable: tuple[Unreadable, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what a single field must not hold."""
-        refuse(*field_faults(self))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PointProfile:
-    """One value that the device gives.
+    """One value that the device gives; a protocol adds where it is.
 
     Attributes:
         parameter: what is measured, such as NOx.
         unit_of_measure: ppm, pct, scfh, ... of the value after scale and offset.
-        table: the table the value is in.
-        address: as the document prints it.
         raw_type: how the value is coded.
         scale: value = raw x scale + offset.
         offset: value = raw x scale + offset.
@@ -141,8 +90,6 @@ class PointProfile:
 
     parameter: str
     unit_of_measure: str
-    table: Table
-    address: PrintedAddress
     raw_type: RawType
     scale: Decimal = Decimal(1)
     offset: Decimal = Decimal(0)
@@ -154,30 +101,20 @@ class PointProfile:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be read or calculated with."""
-        is_bit_table = self.table in (Table.COIL, Table.DISCRETE)
+        refuse(*field_faults(self), *self.faults())
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield what is wrong with more than one field; a protocol adds its own."""
         low, high = self.low, self.high
-        refuse(
-            *field_faults(self),
-            fault(
-                "raw_type",
-                f"{self.raw_type} does not lie in the table '{self.table}'",
-                "coil and discrete hold bool; input and holding hold everything else",
-                when=is_bit_table != (self.raw_type == "bool"),
-            ),
-            fault(
-                "resolution",
-                f"{self.resolution} is not above 0",
-                "write the step of a value",
-                when=not self.resolution > 0,
-            ),
-            fault("scale", "0 makes every value the same", "write it", when=self.scale == 0),
-            fault(
-                "low",
-                f"low {low} is not below high {high}",
-                "write low below high",
-                when=low is not None and high is not None and not low < high,
-            ),
-        )
+        if not self.resolution > 0:
+            message = f"{self.resolution} is not above 0"
+            yield Fault(key="resolution", message=message, remedy="write the step of a value")
+        if self.scale == 0:
+            message = "0 makes every value the same"
+            yield Fault(key="scale", message=message, remedy="write it")
+        if low is not None and high is not None and not low < high:
+            message = f"low {low} is not below high {high}"
+            yield Fault(key="low", message=message, remedy="write low below high")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,26 +136,25 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestVector:
-    """Registers, and what the decoder of the agent must make of them.
+    """What a device says, and what the decoder of the agent must make of it.
+
+    A protocol adds how the device says it.
 
     Attributes:
         name: what it shows.
-        addressing: to read it with, where the profile says unknown.
-        word_order: to read it with, where the profile says unknown.
-        registers: first address as printed -> registers from there, per table.
         expect: point -> what it must give.
     """
 
     name: str
-    addressing: Addressing | None = None
-    word_order: WordOrder | None = None
-    registers: Mapping[Table, Mapping[IntegerKey, tuple[Annotated[int, Within(0, 65_535)], ...]]]
     expect: Mapping[str, Expectation]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class Profile(ABC):
     """One model of analyzer.
+
+    Each protocol derives its own kind, adds a table of facts named like itself, and narrows the
+    types of `points`, `status` and `test_vectors`.
 
     Attributes:
         id: vendor/model; also its file name.
@@ -229,21 +165,29 @@ class Profile:
         trust: how far the profile has been tried.
         provenance: the documents it was made from.
         gaps: what those documents do not say.
-        modbus: how it speaks Modbus.
+        serial: how octets go over its serial line, where the device cannot be set otherwise.
         points: the values it gives.
         status: the status words it gives.
-        test_vectors: registers and the values they must give.
+        test_vectors: what it says, and the values that this must give.
     """
+
+    SCHEMES: ClassVar[Mapping[str, Scheme]]
+    # The keys of a device's file that are for this protocol; those of others are refused.
+    OWN_KEYS: ClassVar[frozenset[str]]
+    # Keys that devices with one endpoint must agree on, because their connection depends on them.
+    SHARED_KEYS: ClassVar[frozenset[str]] = frozenset({SERIAL})
+    # An endpoint that nobody is at, for test vectors.
+    NOWHERE: ClassVar[str]
 
     id: ProfileId
     revision: str
     vendor: str
     model: str
-    protocol: Annotated[str, Matching("modbus", "modbus")] = "modbus"
+    protocol: str
     trust: Trust
     provenance: tuple[Source, ...]
     gaps: tuple[str, ...] = ()
-    modbus: ModbusFacts
+    serial: SerialLine | None = None
     points: Mapping[PointName, PointProfile]
     status: Mapping[PointName, StatusProfile] = field(default_factory=dict)
     test_vectors: tuple[TestVector, ...] = ()
@@ -252,3 +196,46 @@ class Profile:
     def is_simulator(self) -> bool:
         """Whether the analyzer is one that we made up."""
         return any(source.kind is SourceKind.SIMULATOR for source in self.provenance)
+
+    def point(self, name: str) -> PointProfile | None:
+        """Return a point by the name that channels know it by."""
+        return self.points.get(name)
+
+    def point_names(self) -> tuple[str, ...]:
+        """Return the names of all points that a channel can be of."""
+        return tuple(self.points)
+
+    def status_of(self, name: str) -> StatusProfile | None:
+        """Return the status word that goes with a point, None if it has none."""
+        point = self.point(name)
+        return None if point is None or point.status is None else self.status[point.status]
+
+    @abstractmethod
+    def misfits(self) -> Iterator[Misfit]:
+        """Yield what the protocol finds that does not agree within the profile."""
+
+    @abstractmethod
+    def device_misfits(self, settings: DeviceSettings) -> Iterator[Misfit]:
+        """Yield what the protocol finds that keeps a device of this profile from running."""
+
+    @abstractmethod
+    def speech(self, settings: DeviceSettings) -> Speech:
+        """Return how a device is spoken to; its settings have no misfits."""
+
+    @abstractmethod
+    def spot(self, settings: DeviceSettings, point: str) -> Spot:
+        """Return where a point of a device is; its settings have no misfits."""
+
+    def identity(self, settings: DeviceSettings) -> tuple[IdentityCheck, ...]:
+        """Return what a device must say of itself before its readings are taken."""
+        del settings
+        return ()
+
+    def trial_settings(
+        self, vector: TestVector, channels: Sequence[ChannelSettings]
+    ) -> DeviceSettings:
+        """Return the settings of a device that says what a test vector says."""
+        del vector
+        return DeviceSettings(
+            name="trial", profile=self.id, endpoint=self.NOWHERE, channels=tuple(channels)
+        )

@@ -1,8 +1,10 @@
 """What must agree between the files of a gateway; pure functions that return what does not."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from edge_agent.config.device_rules import endpoint_for
+from edge_agent.config.endpoint import SERIAL, Endpoint
 from edge_agent.config.finding import Finding
 from edge_agent.config.model import AgentFile, ChannelSettings, DeviceSettings
 from edge_agent.config.profile import Profile
@@ -38,7 +40,12 @@ def gateway_findings(
 
 def device_findings(devices: Sequence[DeviceFile]) -> tuple[Finding, ...]:
     """Return what does not agree between the files of the devices."""
-    return (*_device_names(devices), *_channel_numbers(devices), *_channel_names(devices))
+    return (
+        *_device_names(devices),
+        *_shared_endpoints(devices),
+        *_channel_numbers(devices),
+        *_channel_names(devices),
+    )
 
 
 def _device_names(devices: Sequence[DeviceFile]) -> Iterator[Finding]:
@@ -53,6 +60,42 @@ def _device_names(devices: Sequence[DeviceFile]) -> Iterator[Finding]:
                 remedy="give every device a name of its own",
             )
         first.setdefault(name, device.file)
+
+
+def _shared_endpoints(devices: Sequence[DeviceFile]) -> Iterator[Finding]:
+    """Yield devices that share an endpoint, and do not agree on what only one of them can decide.
+
+    One connection serves them all: it speaks one protocol, and is opened in one way.
+    """
+    first: dict[Endpoint, DeviceFile] = {}
+    for device in devices:
+        settings, profile = device.settings, device.profile
+        endpoint = None if profile is None else endpoint_for(settings, profile)
+        if profile is None or endpoint is None:
+            continue
+        other = first.setdefault(replace(endpoint, line=None), device)
+        if other.profile is None:
+            continue
+        if other.profile.protocol != profile.protocol:
+            yield Finding(
+                file=device.file,
+                path=("endpoint",),
+                message=f"{other.file} speaks {other.profile.protocol} there, not "
+                f"{profile.protocol}",
+                remedy="correct the endpoint of one of them",
+            )
+            continue
+        for key in sorted(profile.SHARED_KEYS):
+            mine, theirs = getattr(settings, key), getattr(other.settings, key)
+            if key == SERIAL:
+                mine, theirs = mine or profile.serial, theirs or other.profile.serial
+            if mine != theirs:
+                yield Finding(
+                    file=device.file,
+                    path=(key,),
+                    message=f"differs from that of {other.file}, which shares the connection",
+                    remedy="write the same in both",
+                )
 
 
 def _channels(devices: Sequence[DeviceFile]) -> Iterator[tuple[str, KeyPath, ChannelSettings]]:

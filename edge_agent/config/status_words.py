@@ -5,14 +5,9 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from edge_agent.config.constraint import Fault, Matching, Within, field_faults, refuse
-from edge_agent.config.vocabulary import ClassWord, PhaseWord, ReasonWord, Table
+from edge_agent.config.vocabulary import ClassWord, PhaseWord, ReasonWord
 from edge_agent.wire.vocabulary import Phase, QualityClass, Reason
 
-# PDU addresses are 16 bits wide (Modbus Application Protocol V1.1b3 section 4.4); numbers as
-# documents print them reach 465536 (modicon).
-HIGHEST_PRINTED_ADDRESS = 465_536
-
-PrintedAddress = Annotated[int, Within(0, HIGHEST_PRINTED_ADDRESS)]
 IntegerKey = Annotated[str, Matching(r"0|[1-9][0-9]*|0x[0-9A-Fa-f]+", "a whole number")]
 
 
@@ -41,11 +36,9 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusProfile:
-    """One register (or bit) that says how values are to be taken.
+    """A word that says how values are to be taken; a protocol adds where it is.
 
     Attributes:
-        table: the table it is in.
-        address: as the document prints it.
         bits: meaning of a bit that is set, by its number from 0, the least significant.
         enum: meaning of a number, by the number.
         enum_first_bit: where the number begins in the register, 0 is the least significant bit.
@@ -54,20 +47,24 @@ class StatusProfile:
         page: where the document says so.
     """
 
-    table: Table
-    address: PrintedAddress
     bits: Mapping[IntegerKey, Meaning] = field(default_factory=dict)
     enum: Mapping[IntegerKey, Meaning] = field(default_factory=dict)
-    enum_first_bit: Annotated[int, Within(0, 15)] = 0
-    enum_last_bit: Annotated[int, Within(0, 15)] = 15
+    enum_first_bit: Annotated[int, Within(0, 31)] = 0
+    enum_last_bit: Annotated[int, Within(0, 31)] = 15
     otherwise: Meaning | None = None
     page: str
 
     def __post_init__(self) -> None:
         """Refuse a status word that says nothing, or two things with one bit."""
-        refuse(*field_faults(self), *self._faults())
+        refuse(*field_faults(self), *self.faults())
 
-    def _faults(self) -> Iterator[Fault]:
+    @property
+    def last_bit(self) -> int:
+        """The highest bit that the word can have; a status is 32 bits wide on the wire."""
+        return 31
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield what is wrong with more than one field; a protocol adds its own."""
         if not self.bits and not self.enum:
             yield Fault(key="bits", message="the word says nothing", remedy="add bits or enum")
         taken = range(self.enum_first_bit, self.enum_last_bit + 1) if self.enum else range(0)
@@ -98,7 +95,7 @@ class StatusProfile:
                 )
 
     def _bit_faults(self, taken: range) -> Iterator[Fault]:
-        last_bit = 0 if self.table in (Table.COIL, Table.DISCRETE) else 15
+        last_bit = self.last_bit
         for key in self.bits:
             if int(key, 0) > last_bit or int(key, 0) in taken:
                 yield Fault(

@@ -10,6 +10,7 @@ from typing import Final
 
 from edge_agent.config.columns import PointFacts
 from edge_agent.config.device import Table
+from edge_agent.config.protocols.modbus import register_of
 
 # Modbus Application Protocol V1.1b3, 6.1 to 6.4: the most that one answer holds.
 MAX_REGISTERS: Final = 125
@@ -108,14 +109,15 @@ class Rules:
 
 def wanted(point: PointFacts, index: int) -> tuple[Want, ...]:
     """Return what a point needs: one want, or two when its status is in another table."""
-    place = point.place
+    place = register_of(point.place)
     words = 1 if place.table in BIT_TABLES else WORD_COUNTS.get(point.raw_type, 1)
     value = Block(table=place.table, address=place.address, count=words)
     if point.status is None:
         return (Want(point_index=index, value=value, status=None),)
-    status = Block(table=point.status.table, address=point.status.address, count=1)
+    said = register_of(point.status)
+    status = Block(table=said.table, address=said.address, count=1)
     both = Want(point_index=index, value=value, status=status)
-    return (both,) if place.table == point.status.table else both.parts()
+    return (both,) if place.table == said.table else both.parts()
 
 
 def sorted_out(wants: Iterable[Want], rules: Rules) -> tuple[tuple[Want, ...], tuple[Want, ...]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_agent.clock import NS_PER_S, Clock
 from edge_agent.config.device import Device
+from edge_agent.config.protocols.modbus import speech_of
 from edge_agent.drivers.base import Connection, DeviceRefusedError
 from edge_agent.drivers.modbus_link import Link, RefusedBlockError
 from edge_agent.drivers.registers import Decoder, decoder_of
@@ -45,6 +46,7 @@ class ModbusDevice:
 
     def __init__(self, device: Device, link: Link, clock: Clock) -> None:
         self._device = device
+        self._unit_id = speech_of(device.speech).unit_id
         self._link = link
         self._clock = clock
         self._channel = np.array([point.channel for point in device.points], np.uint32)
@@ -71,7 +73,7 @@ class ModbusDevice:
         while len(answers) < len(requests := self._decoder.layout.requests):
             block = requests[len(answers)].block
             try:
-                answers.append(await link.ask(block, device.speech.unit_id, device.timeout_s))
+                answers.append(await link.ask(block, self._unit_id, device.timeout_s))
             except RefusedBlockError as refusal:
                 self._shrink(len(answers), refusal)
         arrival = self._clock.now()

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edge_agent.config.columns import PointFacts, Points
 from edge_agent.config.device import Device
+from edge_agent.config.protocols.modbus import speech_of
 from edge_agent.drivers.blocks import (
     BIT_TABLES,
     MAX_BITS,
@@ -66,12 +67,13 @@ class Layout:
             ValueError: a point cannot be read by any request that the device allows.
 
         """
+        speech = speech_of(device.speech)
         rules = Rules(
-            max_registers=device.speech.max_registers_per_read,
+            max_registers=speech.max_registers_per_read,
             max_gap=max_gap,
             unreadable=tuple(
                 Block(table=table, address=first, count=last - first + 1)
-                for table, first, last in device.speech.unreadable
+                for table, first, last in speech.unreadable
             ),
         )
         points = _facts(device)
@@ -81,7 +83,7 @@ class Layout:
             lost = ", ".join(str(device.points[want.point_index].channel) for want in unreadable)
             raise ValueError(
                 f"device {device.name}: channels {lost} lie in an unreadable range or are wider "
-                f"than {device.speech.max_registers_per_read} registers"
+                f"than {speech.max_registers_per_read} registers"
             )
         return cls(requests=planned(readable, rules), point_count=len(device.points), rules=rules)
 

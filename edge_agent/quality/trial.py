@@ -3,7 +3,7 @@
 The decoder is given by who calls, because drivers stand above this package.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final, TypeAlias
 
@@ -11,21 +11,21 @@ import numpy as np
 
 from edge_agent.config.device import Device
 from edge_agent.config.library import LoadedProfile
-from edge_agent.config.model import ChannelSettings, DeviceSettings
-from edge_agent.config.profile import Expectation, TestVector
-from edge_agent.config.resolve import address_of, device_of
-from edge_agent.config.vocabulary import ClassWord, PhaseWord, Table
+from edge_agent.config.model import ChannelSettings
+from edge_agent.config.profile import Expectation, Profile, TestVector
+from edge_agent.config.resolve import device_of
+from edge_agent.config.vocabulary import ClassWord, PhaseWord
 from edge_agent.quality.judge import Judge
 from edge_agent.wire.engineering import Scaling
 from edge_agent.wire.readings import Readings, Scan
 from edge_agent.wire.vocabulary import Int64Array, Phase, QualityClass, Reason, UInt32Array
 
-# Table and address on the wire -> register, or bit.
-Memory: TypeAlias = Mapping[tuple[Table, int], int]
-# Raw words and status words of a device's points, in their order, out of its memory.
-Decode: TypeAlias = Callable[[Device, Memory], tuple[Int64Array, UInt32Array]]
+# Raw words, status words and transport bits of a device's points, in their order, that its driver
+# makes of what a test vector of its profile says; pure.
+Decode: TypeAlias = Callable[
+    [Device, Profile, TestVector], tuple[Int64Array, UInt32Array, UInt32Array]
+]
 
-NOWHERE: Final = "tcp://127.0.0.1:502"
 # What the gateway adds by itself; a profile says only what the device means.
 OURS: Final = int(Reason.JUDGED | Reason.NO_FLAGS)
 
@@ -39,22 +39,9 @@ def vector_faults(loaded: LoadedProfile, decode: Decode) -> tuple[str, ...]:
     )
 
 
-def answer(memory: Memory, table: Table, first: int, count: int) -> bytes:
-    """Return what a device with this memory answers; what it does not hold is 0.
-
-    Registers have the most significant byte first, bits are packed with the first in bit 0 (Modbus
-    Application Protocol V1.1b3, sections 6.1 to 6.4).
-    """
-    words = [memory.get((table, first + offset), 0) for offset in range(count)]
-    if table in (Table.COIL, Table.DISCRETE):
-        return np.packbits(np.array(words, dtype=np.uint8), bitorder="little").tobytes()
-    return np.array(words, dtype=">u2").tobytes()
-
-
 def _faults(loaded: LoadedProfile, vector: TestVector, decode: Decode) -> Iterator[str]:
     device = _device(loaded, vector)
-    memory = dict(_memory(loaded, vector))
-    raw, status = decode(device, memory)
+    raw, status, transport = decode(device, loaded.profile, vector)
     scan = Scan(
         device=device.name,
         at_ns=0,
@@ -62,7 +49,7 @@ def _faults(loaded: LoadedProfile, vector: TestVector, decode: Decode) -> Iterat
         channel=np.array([row.channel for row in device.channels], dtype=np.uint32),
         raw=raw,
         status=status,
-        transport=np.zeros(len(device.channels), dtype=np.uint32),
+        transport=transport,
     )
     readings = Judge(device, simulated=False).judge(scan).readings
     values = dict(zip(sorted(vector.expect), _values(device, readings), strict=True))
@@ -81,24 +68,8 @@ def _device(loaded: LoadedProfile, vector: TestVector) -> Device:
         ChannelSettings(number=number, point=point, name=point)
         for number, point in enumerate(sorted(vector.expect), 1)
     )
-    settings = DeviceSettings(
-        name="trial",
-        profile=loaded.profile.id,
-        endpoint=NOWHERE,
-        addressing=vector.addressing,
-        word_order=vector.word_order,
-        channels=channels,
-    )
+    settings = loaded.profile.trial_settings(vector, channels)
     return device_of(settings, loaded, facility="trial")
-
-
-def _memory(loaded: LoadedProfile, vector: TestVector) -> Iterator[tuple[tuple[Table, int], int]]:
-    addressing = vector.addressing or loaded.profile.modbus.addressing
-    for table, runs in vector.registers.items():
-        for printed, words in runs.items():
-            first = address_of(table, int(printed, 0), addressing)
-            for offset, word in enumerate(words):
-                yield (table, first + offset), word
 
 
 def _values(device: Device, readings: Readings) -> Iterator[Decimal | None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from edge_agent.config.model import Table
-from edge_agent.config.profile import Profile
+from edge_agent.config.protocols.modbus_profile import ModbusProfile
 from edge_agent.simulator.encoding import Words, registers
 from edge_agent.simulator.fault import Fault, FaultRates
 from edge_agent.simulator.plant import Plant
@@ -37,7 +37,7 @@ class Analyzer:
     name: str
     unit: int
     plant: Plant
-    profile: Profile
+    profile: ModbusProfile
     faults: FaultRates
     record: Record
     poll: int = 1

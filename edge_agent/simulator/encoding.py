@@ -10,7 +10,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, TypeAlias
 
 from edge_agent.config.model import Addressing, Table, WordOrder
-from edge_agent.config.profile import ClassWord, PhaseWord, PointProfile, Profile, StatusProfile
+from edge_agent.config.protocols.modbus_parts import ModbusPoint, ModbusStatus
+from edge_agent.config.protocols.modbus_profile import ModbusProfile
+from edge_agent.config.vocabulary import ClassWord, PhaseWord
 from edge_agent.simulator.plant import Indication
 
 Words: TypeAlias = dict[tuple[Table, int], int]  # table, address from 0 -> register, or a bit
@@ -30,7 +32,7 @@ LAYOUTS: Final = {
 GASES: Final = frozenset({"NOx", "SO2", "CO", "O2", "CO2"})
 
 
-def registers(profile: Profile, indication: Indication) -> Words:
+def registers(profile: ModbusProfile, indication: Indication) -> Words:
     """Return every register and bit of the profile's points and status words at one moment.
 
     Raises:
@@ -50,7 +52,7 @@ def registers(profile: Profile, indication: Indication) -> Words:
     return words
 
 
-def pdu_address(profile: Profile, printed: int) -> int:
+def pdu_address(profile: ModbusProfile, printed: int) -> int:
     """Return the address of the protocol, from 0, of one that the document prints.
 
     Raises:
@@ -69,7 +71,7 @@ def pdu_address(profile: Profile, printed: int) -> int:
             raise ValueError(f"{profile.id}: addressing is unknown, nothing can be served")
 
 
-def encoded(point: PointProfile, order: WordOrder, value: float) -> tuple[int, ...]:
+def encoded(point: ModbusPoint, order: WordOrder, value: float) -> tuple[int, ...]:
     """Return the registers of a value, or its bit; beyond the type it stops at the type's end."""
     if point.raw_type.startswith(("bool", "bit")):
         bit = int(value != 0)
@@ -100,7 +102,7 @@ def _reordered(words: tuple[int, ...], order: WordOrder) -> Iterator[int]:
         yield (word & 0xFF) << 8 | word >> 8 if is_swapped else word
 
 
-def status_word(status: StatusProfile, indication: Indication | None) -> int:
+def status_word(status: ModbusStatus, indication: Indication | None) -> int:
     """Return the word that says measuring and good, or what the indication of its device says."""
     phase = PhaseWord(indication.phase) if indication else PhaseWord.MEASURING
     numbers: Mapping[str, PhaseWord] = {key: m.phase for key, m in status.enum.items()}

@@ -9,7 +9,7 @@ from typing import Final
 
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.config.library import SHIPPED, LoadedProfile, load_profile
-from edge_agent.config.profile import Profile
+from edge_agent.config.protocols.modbus_profile import ModbusProfile
 from edge_agent.simulator.analyzer import Analyzer
 from edge_agent.simulator.fault import FaultRates
 from edge_agent.simulator.modbus import serving
@@ -51,11 +51,13 @@ class SimulatorSettings:
             raise ValueError(f"port {self.port}: the last of {self.device_count} devices has none")
 
 
-def simulated_profile() -> Profile:
+def simulated_profile() -> ModbusProfile:
     """Return the profile that the plant's devices are made from, as it is shipped."""
     loaded = load_profile(files(SHIPPED) / f"{PROFILE}.toml", PROFILE)
     if not isinstance(loaded, LoadedProfile):
         raise TypeError(f"the shipped profile {PROFILE} is none: {loaded.findings}")
+    if not isinstance(loaded.profile, ModbusProfile):
+        raise TypeError(f"the shipped profile {PROFILE} is of {loaded.profile.protocol}")
     return loaded.profile
 
 

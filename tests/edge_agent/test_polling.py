@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from edge_agent.config.device import Device, Endpoint
-from edge_agent.config.protocols.modbus import ModbusSpeech
+from edge_agent.config.protocols.modbus import ModbusSpeech, speech_of
 from edge_agent.health.systemd import Progress
 from edge_agent.polling import Pollers
 from tests.edge_agent.line import S, SteppedClock, intake_of
@@ -36,7 +36,7 @@ async def test_polls_that_fell_due_during_a_change_are_a_gap_of_the_changed_devi
     clock = SteppedClock()
     intake = intake_of(clock)
     before = unreachable()
-    after = replace(before, speech=replace(before.speech, unit_id=2))
+    after = replace(before, speech=replace(speech_of(before.speech), unit_id=2))
     async with asyncio.timeout(30), Pollers(intake, clock=clock, progress=Progress()) as pollers:
         await pollers.apply([before])
         await pollers.stop_changed([after])

@@ -12,7 +12,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent.config.device import Device, Endpoint, Point, Table
-from edge_agent.config.protocols.modbus import ModbusSpeech, Register
+from edge_agent.config.protocols.modbus import ModbusSpeech, Register, register_of
 from edge_agent.drivers import connector
 from edge_agent.drivers.base import (
     Connect,
@@ -238,16 +238,16 @@ class Modbus:
         """Return raw and status as docs/wire-format.md section 6 says them."""
         raw, states = [], []
         for point in device.points:
-            value = 0
+            value, place = 0, register_of(point.place)
             for index in range({"float32": 2, "uint32": 2, "int64": 4}.get(point.raw_type, 1)):
-                value = value << 16 | word(point.place.address + index)
+                value = value << 16 | word(place.address + index)
             value = value - 2**64 if value >= 2**63 else value
-            is_bit = point.place.table in {Table.COIL, Table.DISCRETE}
-            raw.append(bit(point.place.address) if is_bit else value)
-            at = point.status
-            if at is None:
+            is_bit = place.table in {Table.COIL, Table.DISCRETE}
+            raw.append(bit(place.address) if is_bit else value)
+            if point.status is None:
                 states.append(0)
             else:
+                at = register_of(point.status)
                 states.append(bit(at.address) if at.table == Table.DISCRETE else word(at.address))
         return raw, states
 

@@ -16,28 +16,60 @@ from pydantic import TypeAdapter
 import edge_agent.config
 from edge_agent.config.constraint import Matching, Within, constraints_of
 from edge_agent.config.model import AgentFile, DeviceSettings
-from edge_agent.config.profile import Profile
+from edge_agent.config.protocols.registry import DEFAULT_PROTOCOL, PROFILE_KINDS, profile_kind
 
 Schema: TypeAlias = "dict[str, Schema] | list[Schema] | str | int | float | bool | None"
 
 FOLDER: Final = Path(edge_agent.config.__file__).parent
-ROOTS: Final = {"agent": AgentFile, "device": DeviceSettings, "profile": Profile}
+ROOTS: Final[dict[str, type]] = {"agent": AgentFile, "device": DeviceSettings}
+PROFILES: Final = "profile"
 
 
 def schema_text(name: str) -> str:
     """Return the JSON Schema of one kind of file, as committed."""
-    root = ROOTS[name]
-    schema = TypeAdapter(root).json_schema(mode="validation")
-    classes = {found.__name__: found for found in _dataclasses(root)}
-    for title, definition in [(root.__name__, schema), *schema.get("$defs", {}).items()]:
-        if title in classes:
-            _describe(definition, classes[title])
+    schema = _profiles() if name == PROFILES else _described(ROOTS[name])
     ordered = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"EmissionWatch Edge: {name} file",
         **{key: value for key, value in schema.items() if key != "title"},
     }
     return json.dumps(ordered, indent=2, ensure_ascii=False) + "\n"
+
+
+def _described(root: type) -> dict[str, Schema]:
+    schema: dict[str, Schema] = TypeAdapter(root).json_schema(mode="validation")
+    classes = {found.__name__: found for found in _dataclasses(root)}
+    inner = schema.get("$defs", {})
+    assert isinstance(inner, dict)
+    for title, definition in [(root.__name__, schema), *inner.items()]:
+        if title in classes:
+            assert isinstance(definition, dict)
+            _describe(definition, classes[title])
+    return schema
+
+
+def _profiles() -> dict[str, Schema]:
+    """Return the schema of all kinds of profile: `protocol` says which one a file is held to."""
+    definitions: dict[str, Schema] = {}
+    branches: list[Schema] = []
+    for protocol in PROFILE_KINDS:
+        kind = profile_kind(protocol)
+        schema = _described(kind)
+        inner = schema.pop("$defs", {})
+        assert isinstance(inner, dict)
+        definitions |= inner
+        definitions[kind.__name__] = schema
+        said: Schema = {"properties": {"protocol": {"const": protocol}}}
+        assert isinstance(said, dict)
+        if protocol != DEFAULT_PROTOCOL:
+            said["required"] = ["protocol"]
+        branches.append({"if": said, "then": {"$ref": f"#/$defs/{kind.__name__}"}})
+    known: Schema = {"properties": {"protocol": {"enum": list(PROFILE_KINDS)}}}
+    return {
+        "type": "object",
+        "allOf": [known, *branches],
+        "$defs": dict(sorted(definitions.items())),
+    }
 
 
 def _dataclasses(hint: object) -> Iterator[type]:
@@ -103,22 +135,23 @@ def _limit(entry: dict[str, Schema], hint: object) -> None:
 
 
 def descriptions(settings_type: type) -> dict[str, str]:
-    """Return the description of each key, from the Attributes section of the docstring."""
-    _, _, section = str(settings_type.__doc__).partition("Attributes:\n")
+    """Return the description of each key, from the Attributes sections of it and its bases."""
     texts: dict[str, str] = {}
-    key = ""
-    for line in section.splitlines():
-        if match := re.fullmatch(r" {8}(\w+): (.*)", line):
-            key = match[1].removesuffix("_")
-            texts[key] = match[2]
-        elif key and line.strip():
-            texts[key] += f" {line.strip()}"
+    for base in reversed(settings_type.__mro__):
+        _, _, section = str(base.__doc__).partition("Attributes:\n")
+        key = ""
+        for line in section.splitlines():
+            if match := re.fullmatch(r" {8}(\w+): (.*)", line):
+                key = match[1].removesuffix("_")
+                texts[key] = match[2]
+            elif key and line.strip():
+                texts[key] += f" {line.strip()}"
     return texts
 
 
 def main() -> None:
     """Write every schema."""
-    for name in ROOTS:
+    for name in (*ROOTS, PROFILES):
         (FOLDER / f"{name}.schema.json").write_text(schema_text(name), encoding="utf-8")
 
 

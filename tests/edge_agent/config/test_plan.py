@@ -14,7 +14,7 @@ from edge_agent.config.device import Endpoint, Point, Table
 from edge_agent.config.loading import load_plan
 from edge_agent.config.model import Limits
 from edge_agent.config.plan import ConfigurationError, Plan
-from edge_agent.config.protocols.modbus import Register
+from edge_agent.config.protocols.modbus import Register, speech_of
 from edge_agent.wire.bundle import parse_bundle
 from edge_agent.wire.vocabulary import Phase, QualityClass, Reason
 from tests.edge_agent.config.analyzer import DEVICE, PROFILE
@@ -59,7 +59,7 @@ def test_points_have_the_addresses_of_the_protocol_by_rising_channel(make_plan: 
             status=None,
         ),
     )
-    assert device.speech.unreadable == ((Table.HOLDING, 100, 109),)
+    assert speech_of(device.speech).unreadable == ((Table.HOLDING, 100, 109),)
 
 
 def test_a_device_has_what_its_file_and_its_profile_say(make_plan: MakePlan) -> None:
@@ -67,9 +67,9 @@ def test_a_device_has_what_its_file_and_its_profile_say(make_plan: MakePlan) -> 
 
     assert device.endpoint == Endpoint(scheme="tcp", host="fe80::1", port=1502)
     assert str(device.endpoint) == "tcp://[fe80::1]:1502"
-    assert (device.name, device.speech.unit_id) == ("analyzer", 7)
+    assert (device.name, speech_of(device.speech).unit_id) == ("analyzer", 7)
     assert (device.period_s, device.timeout_s) == (2.0, 0.5)
-    assert device.speech.max_registers_per_read == 20
+    assert speech_of(device.speech).max_registers_per_read == 20
     assert device.limits == (
         Limits(),
         Limits(low=Decimal(0), high=Decimal("90.5"), stuck_after_s=600.0),
@@ -177,7 +177,7 @@ def test_modbus_has_a_port_of_its_own(endpoint: str, port: int, make_plan: MakeP
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["tcp://", "tcp://a:0", "tcp://a/b", "tcp://u@a", "tcp://a?b", "tcp://[1", "udp://a"],
+    ["tcp://", "tcp://a:0", "tcp://a/b", "tcp://a?b", "tcp://[1", "udp://a"],
 )
 def test_what_is_no_endpoint_is_refused(endpoint: str, make_plan: MakePlan) -> None:
     with pytest.raises(ConfigurationError, match="does not say where the device answers"):

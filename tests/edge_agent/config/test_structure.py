@@ -216,7 +216,7 @@ def test_what_fits_is_read_although_something_else_does_not() -> None:
     read = mended(table, DeviceSettings)
 
     assert read.settings is not None
-    assert read.settings.unit_id == 1
+    assert read.settings.unit_id is None
     assert [channel.number for channel in read.settings.channels] == [3]
     assert as_written(("channels", 0, "name"), read.kept) == ("channels", 2, "name")
     assert as_written(("unit_id",), read.kept) == ("unit_id",)

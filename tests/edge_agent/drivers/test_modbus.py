@@ -13,7 +13,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent.clock import Instant, SystemClock
 from edge_agent.config.device import Device, Table
-from edge_agent.config.protocols.modbus import Register
+from edge_agent.config.protocols.modbus import Register, speech_of
 from edge_agent.drivers.base import DeviceRefusedError, Driver, LinkLostError
 from edge_agent.drivers.modbus import REFUSAL_NS, connect
 from edge_agent.drivers.registers import REFUSED_STATUS, REFUSED_VALUE
@@ -157,7 +157,7 @@ async def test_every_unit_identifier_is_asked_as_it_is(
 ) -> None:
     async with simulated(registers(0, 7), unit_id=unit_id) as server:
         device = make_device((HOLDING, 0, "uint16"), port=server.port)
-        device = replace(device, speech=replace(device.speech, unit_id=unit_id))
+        device = replace(device, speech=replace(speech_of(device.speech), unit_id=unit_id))
         async with driver_of(device) as driver:
             assert (await scan_of(driver)).raw.tolist() == [7]
 

@@ -6,21 +6,12 @@ from typing import Final
 
 import pytest
 
-from edge_agent.config.device import Device
 from edge_agent.config.library import SHIPPED, Library, LoadedProfile, listed, load_profile
-from edge_agent.drivers.registers import Decoder, Layout
-from edge_agent.quality.trial import Memory, answer, vector_faults
-from edge_agent.wire.vocabulary import Int64Array, UInt32Array
+from edge_agent.drivers import trial_decoder
+from edge_agent.quality.trial import vector_faults
 
 CASES: Final = Path(__file__).parents[2] / "cases" / "profiles"
 SHIPPED_PROFILES: Final = listed(Library(folders=(files(SHIPPED),)))
-
-
-def driver_decoded(device: Device, memory: Memory) -> tuple[Int64Array, UInt32Array]:
-    """Return what the Modbus driver makes of a device's memory."""
-    layout = Layout.of(device)
-    answers = [answer(memory, one.table, one.address, one.count) for one in layout.blocks]
-    return Decoder(layout).words(answers)
 
 
 def loaded(path: Path) -> LoadedProfile:
@@ -33,7 +24,7 @@ def loaded(path: Path) -> LoadedProfile:
 @pytest.mark.parametrize("profile", SHIPPED_PROFILES, ids=lambda one: one.profile.id)
 def test_a_shipped_profile_has_vectors_and_keeps_them(profile: LoadedProfile) -> None:
     assert profile.profile.test_vectors
-    assert vector_faults(profile, driver_decoded) == ()
+    assert vector_faults(profile, trial_decoder(profile.profile.protocol)) == ()
 
 
 @pytest.mark.parametrize("profile", SHIPPED_PROFILES, ids=lambda one: one.profile.id)
@@ -44,7 +35,7 @@ def test_every_point_of_a_shipped_profile_is_in_a_vector(profile: LoadedProfile)
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("*.toml")), ids=lambda path: path.stem)
 def test_a_case_profile_keeps_its_vectors(path: Path) -> None:
-    assert vector_faults(loaded(path), driver_decoded) == ()
+    assert vector_faults(loaded(path), trial_decoder("modbus")) == ()
 
 
 def test_a_wrong_word_order_is_told_value_by_value(tmp_path: Path) -> None:
@@ -52,7 +43,7 @@ def test_a_wrong_word_order_is_told_value_by_value(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(text.replace('word_order = "ABCD"', 'word_order = "CDAB"'), encoding="utf-8")
 
-    faults = vector_faults(loaded(wrong), driver_decoded)
+    faults = vector_faults(loaded(wrong), trial_decoder("modbus"))
 
     # 42.5 is 422A 0000; read as 0000 422A it is next to nothing.
     assert "test vector 'four values': a is 0.00, expected 42.5" in faults
@@ -66,7 +57,7 @@ def test_a_wrong_class_is_told_in_words(tmp_path: Path) -> None:
         encoding="utf-8",
     )
 
-    faults = vector_faults(loaded(wrong), driver_decoded)
+    faults = vector_faults(loaded(wrong), trial_decoder("modbus"))
 
     assert any(
         "so2_ppm is function_check, zero_check, device_fault, expected failure, zero_check" in fault

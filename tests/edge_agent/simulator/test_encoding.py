@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from edge_agent.config.model import Addressing, Table, WordOrder
-from edge_agent.config.profile import PointProfile
+from edge_agent.config.protocols.modbus_parts import ModbusPoint
 from edge_agent.simulator.encoding import encoded, pdu_address, registers, status_word
 from edge_agent.simulator.plant import Indication, Phase
 from edge_agent.simulator.service import simulated_profile
@@ -66,7 +66,7 @@ ENCODED = [
 def test_a_value_becomes_the_words_of_its_type(
     raw_type: str, scale: str, offset: str, value: float, words: tuple[int, ...]
 ) -> None:
-    point = PointProfile(
+    point = ModbusPoint(
         parameter="NOx",
         unit_of_measure="ppm",
         table=Table.COIL if raw_type == "bool" else Table.INPUT,
