@@ -211,7 +211,7 @@ def _bare(load: Load) -> float:
 
 
 def _probe(modules: str, *, first: str = "") -> tuple[float, float, float]:
-    """Return seconds, MB, and seconds in dataclasses; `first` is what `edge-agent run` does first."""
+    """Return seconds, MB and seconds in dataclasses; `first`: what `edge-agent run` does first."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE.format(modules=modules, first=first)],
         check=True,
