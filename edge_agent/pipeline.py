@@ -141,7 +141,7 @@ class Intake:
         judgement = self._judges[scan.device].judge(scan)
         is_first = not self._rows
         self._readings.append(judgement.readings)
-        self.recent.readings[scan.device] = judgement.readings
+        self.recent.took(scan.device, judgement.readings)
         self._rows += len(judgement.readings.channel)
         if self._rows >= ROWS_FULL:
             self._has_room.clear()

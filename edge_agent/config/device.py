@@ -3,9 +3,11 @@
 Pure values, made by `resolve`; what is here has been checked and needs no second look.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from edge_agent.config.columns import Point
 from edge_agent.config.endpoint import Endpoint
 from edge_agent.config.model import Limits, NotAvailable
 from edge_agent.config.place import IdentityCheck, Place, Speech
@@ -23,16 +25,6 @@ __all__ = [
     "StatusRule",
     "Table",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """Where the raw word of a channel is, and where the status word that goes with it."""
-
-    channel: int
-    place: Place
-    raw_type: str
-    status: Place | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +85,8 @@ class Device:
     speech: Speech
     period_s: float
     timeout_s: float
-    points: tuple[Point, ...]
-    channels: tuple[ChannelRow, ...]
+    points: Sequence[Point]
+    channels: Sequence[ChannelRow]
     limits: tuple[Limits, ...]
     status_rules: tuple[tuple[StatusRule, ...], ...]
     identity: tuple[IdentityCheck, ...] = ()

@@ -23,7 +23,7 @@ from edge_agent.wire.vocabulary import Hash
 SHIPPED = "firmware_profiles"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LoadedProfile:
     """A profile that may be used, and the bytes it was read from."""
 

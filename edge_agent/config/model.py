@@ -24,7 +24,6 @@ from edge_agent.config.vocabulary import Addressing, LogLevel, Table, WordOrder
 __all__ = [
     "Addressing",
     "AgentFile",
-    "AgentSettings",
     "BufferSettings",
     "CentreSettings",
     "ChannelSettings",
@@ -39,6 +38,8 @@ __all__ = [
     "Table",
     "WordOrder",
 ]
+
+DEFAULT_CONFIG = Path("/etc/edge-agent/agent.toml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,10 +157,3 @@ class AgentFile:
     centre: CentreSettings
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentSettings(AgentFile):
-    """Everything the files of one gateway say: agent.toml, and one file of devices.d per device."""
-
-    devices: tuple[DeviceSettings, ...] = ()

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from edge_agent.config.device import Point, Table
+from edge_agent.config.columns import PointFacts
+from edge_agent.config.device import Table
 from edge_agent.config.protocols.modbus import StatusWord, register_of
 
 # Modbus Application Protocol V1.1b3, 6.1 to 6.4: the most that one answer holds.
@@ -110,7 +111,7 @@ class Rules:
         return not any(map(block.contains, self.refused))
 
 
-def wanted(point: Point, index: int) -> tuple[Want, ...]:
+def wanted(point: PointFacts, index: int) -> tuple[Want, ...]:
     """Return what a point needs: one want, or more when its status is in other places."""
     place = register_of(point.place)
     words = 1 if place.table in BIT_TABLES else WORD_COUNTS.get(point.raw_type, 1)

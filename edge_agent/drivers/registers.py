@@ -6,11 +6,13 @@ Pure: a `Layout` is planned once per device, shrinks when the device refuses a p
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.config.columns import PointFacts, Points
 from edge_agent.config.device import Device
 from edge_agent.config.protocols.modbus import StatusWord, speech_of
 from edge_agent.drivers.blocks import (
@@ -77,7 +79,8 @@ class Layout:
                 for table, first, last in speech.unreadable
             ),
         )
-        wants = [w for index, point in enumerate(device.points) for w in wanted(point, index)]
+        points = _facts(device)
+        wants = [w for index, point in enumerate(points) for w in wanted(point, index)]
         readable, unreadable = sorted_out(wants, rules)
         if unreadable:
             lost = ", ".join(str(device.points[want.point_index].channel) for want in unreadable)
@@ -205,6 +208,42 @@ class Decoder:
         if self._composition is not None:
             status = self._composition.put(octets, status)
         return raw, status
+
+
+def decoder_of(device: Device) -> Decoder:
+    """Return the decoder of a device that has refused nothing yet; one for all that agree."""
+    return _decoder(Like(device))
+
+
+class Like:
+    """A device as far as its decoder is concerned: equal to others with the same points."""
+
+    __slots__ = ("_key", "device")
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self._key = (_facts(device), device.speech)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Like) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+@lru_cache(maxsize=256)
+def _decoder(like: Like) -> Decoder:
+    return Decoder(Layout.of(like.device))
+
+
+def _facts(device: Device) -> tuple[PointFacts, ...]:
+    points = device.points
+    if isinstance(points, Points):
+        return points.facts
+    return tuple(
+        PointFacts(place=point.place, raw_type=point.raw_type, status=point.status)
+        for point in points
+    )
 
 
 def _size_bytes(block: Block) -> int:

@@ -238,16 +238,6 @@ def test_a_device_without_channels_can_be_judged(
     assert not judgement.is_alarm
 
 
-@pytest.mark.parametrize("count", [0, 1, 3])
-def test_a_scan_with_other_channels_is_our_mistake(
-    count: int, make_device: MakeDevice, make_scan: MakeScan
-) -> None:
-    judge = Judge(make_device([RANGE, RANGE]), simulated=False)
-
-    with pytest.raises(ValueError, match="every channel"):
-        judge.judge(make_scan([0.0] * count))
-
-
 @pytest.mark.parametrize(
     ("scans", "alarms"),
     [
