@@ -28,7 +28,7 @@ KINDS: Final = {"agent": AgentFile, "device": DeviceSettings}
 SCHEMAS: Final = (*KINDS, "profile")
 SAMPLES: Final = {"agent": DOCS / "agent.sample.toml", "device": DOCS / "device.sample.toml"}
 TOML_FILES: Final = [
-    *(("profile", path) for path in sorted((ROOT / "firmware_profiles").rglob("*.toml"))),
+    *(("profile", path) for path in sorted((ROOT / "firmware_profiles").rglob("[!_]*.toml"))),
     *(("profile", path) for path in sorted((ROOT / "tests/cases/profiles").glob("*.toml"))),
     *SAMPLES.items(),
     ("agent", ROOT / "tests/cases/config/_good/agent.toml"),
