@@ -126,7 +126,12 @@ def _structured(table: Mapping[str, object]) -> tuple[Profile | None, tuple[Misf
     protocol = table.get("protocol", DEFAULT_PROTOCOL)
     if not isinstance(protocol, str) or protocol not in PROFILE_KINDS:
         known = ", ".join(PROFILE_KINDS)
-        remedy = did_you_mean(protocol, PROFILE_KINDS) if isinstance(protocol, str) else "a word"
-        misfit = Misfit(path=("protocol",), message=f"is not one of {known}", remedy=remedy)
+        remedy = (
+            did_you_mean(protocol, PROFILE_KINDS)
+            if isinstance(protocol, str)
+            else "write one of these"
+        )
+        message = f"'{protocol}' is not one of {known}"
+        misfit = Misfit(path=("protocol",), message=message, remedy=remedy)
         return None, (misfit,)
     return structure(table, profile_kind(protocol))

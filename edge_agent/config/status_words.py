@@ -120,5 +120,8 @@ class StatusProfile:
 
 
 def shown(bits: Collection[int]) -> str:
-    """Return the numbers of bits in words: from the lowest to the highest."""
-    return f"{min(bits)} to {max(bits)}" if bits else "none"
+    """Return the numbers of bits in words, run by run: 0 to 3, 16 to 23."""
+    firsts = sorted(bit for bit in bits if bit - 1 not in bits)
+    lasts = sorted(bit for bit in bits if bit + 1 not in bits)
+    runs = zip(firsts, lasts, strict=True)
+    return ", ".join(str(one) if one == last else f"{one} to {last}" for one, last in runs)

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from edge_agent.config.device import Calibration, Device
+from edge_agent.quality.words import STATUS_LACKING
 from edge_agent.wire.canonical import JsonValue
 from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Scan
@@ -51,7 +52,9 @@ class Calibrations:
             scan: when it was taken.
 
         """
-        phases = phases_of(quality[self._indices])
+        # Without a status word nobody knows the phase: a check does not end because of that.
+        has_status = (scan.transport[self._indices] & STATUS_LACKING) == 0
+        phases = np.where(has_status, phases_of(quality[self._indices]), self._phases)
         is_check = _is_check(phases)
         if not self._is_in_check and not is_check.any():
             return ()

@@ -22,7 +22,7 @@ from edge_agent.quality.calibration import Calibrations
 from edge_agent.quality.criteria import criteria_of
 from edge_agent.quality.history import History
 from edge_agent.quality.sentinels import Sentinels
-from edge_agent.quality.words import CLASS, PHASE, combined, marked, status_quality
+from edge_agent.quality.words import CLASS, PHASE, STATUS_LACKING, combined, marked, status_quality
 from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Readings, Scan
 from edge_agent.wire.vocabulary import (
@@ -44,8 +44,6 @@ CLASSES: Final = {
     Reason.STUCK: QualityClass.OUT_OF_SPECIFICATION,
     Reason.AFTER_GAP: QualityClass.GOOD,
 }
-# The driver read no status word, so 0 is not what the device said (drivers.registers).
-STATUS_LACKING: Final = np.uint32(NO_VALUE | Reason.NO_FLAGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
