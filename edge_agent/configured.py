@@ -19,6 +19,7 @@ from edge_agent.quality.judge import Judge
 from edge_agent.uplink.client import Identity
 from edge_agent.uplink.state import Trust
 from edge_agent.wire.batch import Origin
+from edge_agent.wire.document import Document
 from edge_agent.wire.signing import SigningKey, VerifyingKey
 from edge_agent.wire.vocabulary import NO_HASH
 
@@ -36,14 +37,14 @@ class Configured:
     @classmethod
     def of(cls, plan: Plan, key: SigningKey, before: Self | None = None) -> Self:
         """Return what a plan means; an unchanged device keeps the memory of its judge."""
-        known = (
-            {}
-            if before is None
-            else dict(zip(before.plan.devices, before.judges.values(), strict=True))
+        kept = (
+            () if before is None else zip(before.plan.devices, before.judges.values(), strict=True)
         )
+        after = {device.name: device for device in plan.devices}
+        known = {one.name: judge for one, judge in kept if after.get(one.name) == one}
         gateway = plan.settings.gateway
         return cls(
-            plan=_lean(plan),
+            plan=replace(plan, bundle=Document(digest=plan.config_hash, packed=b""), profiles=()),
             origin=Origin(
                 gateway_id=gateway.id,
                 config_hash=plan.config_hash,
@@ -52,7 +53,7 @@ class Configured:
                 key=key,
             ),
             judges={
-                device.name: known.get(device) or Judge(device, simulated=gateway.simulated)
+                device.name: known.get(device.name) or Judge(device, simulated=gateway.simulated)
                 for device in plan.devices
             },
         )
@@ -75,7 +76,7 @@ class Configured:
         except ConfigurationError as error:
             log.error("configuration.refused", problems=list(error.problems))
             return self
-        if replace(plan.settings, devices=()) != self.plan.settings:
+        if plan.settings != self.plan.settings:
             log.error(
                 "configuration.refused",
                 problems=["agent.toml has changed: it is read at a start only. Restart the agent"],
@@ -95,17 +96,7 @@ class Configured:
         return after
 
 
-def _lean(plan: Plan) -> Plan:
-    """Return a plan without what is needed once only: files as written, and what is on disk.
-
-    It is a third of the agent's memory where a gateway has 25,000 channels.
-    """
-    settings = replace(plan.settings, devices=())
-    return replace(plan, settings=settings, bundle=b"", profile_files={})
-
-
 async def documents_kept(buffer: Buffer, plan: Plan) -> None:
     """Keep what the centre will ask for: the bundle and the profile files behind it."""
-    await buffer.keep_bundle(plan.config_hash, plan.bundle)
-    for digest, content in plan.profile_files.items():
-        await buffer.keep_profile(digest, content)
+    for document in (plan.bundle, *plan.profiles):
+        await buffer.keep(document)

@@ -105,6 +105,8 @@ class Overview:
     def _channels(self, device: Device) -> Sequence[ChannelStatus]:
         readings = self._recent.readings.get(device.name)
         values = _values(device, readings) if readings is not None else [None] * len(device.points)
+        channels = [] if readings is None else readings.channel.tolist()
+        place = {channel: index for index, channel in enumerate(channels)}
         return [
             ChannelStatus(
                 channel=row.channel,
@@ -113,19 +115,29 @@ class Overview:
                 device=row.device,
                 parameter=row.parameter,
                 unit_of_measure=row.unit_of_measure,
-                at_ns=readings.at_ns if readings is not None else None,
-                raw=int(readings.raw[index]) if readings is not None else None,
+                at_ns=readings.at_ns if readings is not None and at is not None else None,
+                raw=int(readings.raw[at]) if readings is not None and at is not None else None,
                 value=values[index],
-                quality=int(readings.quality[index]) if readings is not None else None,
+                quality=(
+                    int(readings.quality[at]) if readings is not None and at is not None else None
+                ),
             )
-            for index, row in enumerate(device.channels)
+            for index, (row, at) in enumerate(
+                (row, place.get(row.channel)) for row in device.channels
+            )
         ]
 
 
 def _values(device: Device, readings: Readings) -> list[str | None]:
-    """Return decimal text of each channel's value; None where raw says nothing."""
-    integers, is_number = Scaling(device.channels).integers(readings.raw)
-    has_value = is_number & ((readings.quality & np.uint32(NO_VALUE)) == 0)
+    """Return decimal text of each channel's value; None where raw, if any, says nothing."""
+    channels = np.array([row.channel for row in device.channels], np.uint32)
+    where = np.searchsorted(channels, readings.channel)
+    raw = np.zeros(len(channels), np.int64)
+    raw[where] = readings.raw
+    integers, is_number = Scaling(device.channels).integers(raw)
+    has_value = np.zeros(len(channels), np.bool_)
+    has_value[where] = (readings.quality & np.uint32(NO_VALUE)) == 0
+    has_value &= is_number
     return [
         str(Decimal(int(integer)) * Decimal(row.resolution)) if is_there else None
         for integer, is_there, row in zip(integers, has_value, device.channels, strict=True)

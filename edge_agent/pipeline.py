@@ -139,9 +139,11 @@ class Intake:
         limit by one scan each.
         """
         judgement = self._judges[scan.device].judge(scan)
+        for event in judgement.events:
+            self.record(event)
         is_first = not self._rows
         self._readings.append(judgement.readings)
-        self.recent.readings[scan.device] = judgement.latest
+        self.recent.took(scan.device, judgement.readings)
         self._rows += len(judgement.readings.channel)
         if self._rows >= ROWS_FULL:
             self._has_room.clear()

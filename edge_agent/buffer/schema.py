@@ -84,7 +84,7 @@ TABLES: Final = (
     """
     CREATE TABLE document (
       sha256 BLOB PRIMARY KEY CHECK (length(sha256) = 32),
-      body BLOB NOT NULL
+      packed BLOB NOT NULL
     ) STRICT
     """,
     """

@@ -8,7 +8,6 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from hashlib import sha256
 from uuid import UUID
 
 import structlog
@@ -33,6 +32,7 @@ from edge_agent.buffer.writing import Writer
 from edge_agent.clock import Clock
 from edge_agent.config.model import BufferSettings
 from edge_agent.wire.batch import Origin
+from edge_agent.wire.document import Document
 from edge_agent.wire.frame import BatchFrame
 from edge_agent.wire.receipt import Receipt
 from edge_agent.wire.vocabulary import Hash
@@ -170,21 +170,21 @@ class Buffer:
             found = [await table.frame(position) for position in self._positions(keys)]
             return tuple(frame for frame in found if frame is not None)
 
-    async def keep_bundle(self, config_hash: Hash, body: bytes) -> None:
-        """Keep a configuration bundle under its hash."""
-        await self._keep(config_hash, body)
+    async def keep(self, document: Document) -> None:
+        """Keep a configuration bundle or a profile file, once.
 
-    async def bundle(self, config_hash: Hash) -> bytes | None:
-        """Return a configuration bundle, or None if there is none of this hash."""
-        return await self._kept(config_hash)
+        Raises:
+            RefusedError: it is not what its hash says.
 
-    async def keep_profile(self, profile_hash: Hash, body: bytes) -> None:
-        """Keep a profile file under its hash."""
-        await self._keep(profile_hash, body)
+        """
+        await asyncio.to_thread(document.verify)
+        async with self._reading() as table, self._writer.database.transaction():
+            await table.keep_document(document)
 
-    async def profile(self, profile_hash: Hash) -> bytes | None:
-        """Return a profile file, or None if there is none of this hash."""
-        return await self._kept(profile_hash)
+    async def document(self, digest: Hash) -> Document | None:
+        """Return what is kept under a hash, or None."""
+        async with self._reading() as table:
+            return await table.document(digest)
 
     async def begin_chain(self, reason: str) -> None:
         """Let the next batch start a new chain, as after a fork (docs/wire-format.md section 12).
@@ -249,16 +249,6 @@ class Buffer:
             oldest=oldest[0][1] if oldest else None,
             newest=newest[0][1] if newest else None,
         )
-
-    async def _keep(self, digest: Hash, body: bytes) -> None:
-        if sha256(body).digest() != digest:
-            raise ValueError(f"{len(body)} bytes do not have the hash {digest.hex()}")
-        async with self._reading() as table, self._writer.database.transaction():
-            await table.keep_document(digest, body)
-
-    async def _kept(self, digest: Hash) -> bytes | None:
-        async with self._reading() as table:
-            return await table.document(digest)
 
 
 @asynccontextmanager

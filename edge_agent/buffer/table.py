@@ -8,6 +8,7 @@ from edge_agent.buffer.connection import Database, Row
 from edge_agent.buffer.records import Held
 from edge_agent.buffer.retention import Run, Span
 from edge_agent.wire.batch import SignedBatch
+from edge_agent.wire.document import Document
 from edge_agent.wire.frame import BatchFrame, FrameFlag
 from edge_agent.wire.header import Header
 from edge_agent.wire.vocabulary import Hash
@@ -120,16 +121,17 @@ class Table:
         found = await self._database.rows("SELECT mark FROM delivered ORDER BY number")
         return [_bytes(row[0]) for row in found]
 
-    async def keep_document(self, digest: Hash, body: bytes) -> None:
-        """Store bytes under their hash, once."""
+    async def keep_document(self, document: Document) -> None:
+        """Store a document, once."""
         await self._database.rows(
-            "INSERT OR IGNORE INTO document (sha256, body) VALUES (?, ?)", (digest, body)
+            "INSERT OR IGNORE INTO document (sha256, packed) VALUES (?, ?)",
+            (document.digest, document.packed),
         )
 
-    async def document(self, digest: Hash) -> bytes | None:
-        """Return the bytes stored under this hash, or None."""
-        found = await self._database.rows("SELECT body FROM document WHERE sha256 = ?", (digest,))
-        return _bytes(found[0][0]) if found else None
+    async def document(self, digest: Hash) -> Document | None:
+        """Return the document of this hash, or None."""
+        found = await self._database.rows("SELECT packed FROM document WHERE sha256 = ?", (digest,))
+        return Document(digest=digest, packed=_bytes(found[0][0])) if found else None
 
 
 def _placed(row: Row) -> Placed:

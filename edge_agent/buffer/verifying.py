@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -21,6 +20,7 @@ from edge_agent.buffer.records import Head, Held
 from edge_agent.buffer.retention import FIRST_POSITION, Run, waiting
 from edge_agent.wire.batch import open_body
 from edge_agent.wire.chain import successor_fault
+from edge_agent.wire.document import Document
 from edge_agent.wire.header import Header, batch_hash
 from edge_agent.wire.receipt import Receipt
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
@@ -295,6 +295,5 @@ class _Walk:
         return Head(position=stored.position, header=header, batch_hash=stored.batch_hash)
 
     def _verify_documents(self) -> None:
-        for digest, body in self._connection.execute("SELECT sha256, body FROM document"):
-            if sha256(body).digest() != digest:
-                raise DamagedError(f"document {bytes(digest).hex()}: not what was stored")
+        for digest, packed in self._connection.execute("SELECT sha256, packed FROM document"):
+            Document(digest=digest, packed=packed).verify()

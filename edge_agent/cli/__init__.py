@@ -5,6 +5,7 @@ protocol libraries of `run`.
 """
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -42,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_out()
     parser = _parser()
     known = parser.parse_args(arguments)
+    # Nothing that an import makes is garbage: the collector would look in vain, a hundred times.
+    gc.disable()
     command = cast("Command", import_module(f"edge_agent.cli.{known.command}"))
+    gc.enable()
     try:
         return command.main(known.rest)
     except OperatorError as error:

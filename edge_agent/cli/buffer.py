@@ -11,8 +11,9 @@ from edge_agent.buffer.content import Damaged
 from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.summary import summary_of
 from edge_agent.buffer.verifying import THOROUGH, inspect_file
-from edge_agent.cli.check import DEFAULT_CONFIG
-from edge_agent.config.plan import Plan, load_plan
+from edge_agent.config.loading import load_plan
+from edge_agent.config.model import DEFAULT_CONFIG
+from edge_agent.config.plan import Plan
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.identity import load_signing_key
 

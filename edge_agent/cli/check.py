@@ -5,12 +5,11 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
-from edge_agent.config.plan import ConfigurationError, load_plan
+from edge_agent.config.loading import load_plan
+from edge_agent.config.model import DEFAULT_CONFIG
+from edge_agent.config.plan import ConfigurationError
 from edge_agent.errors import ExitCode
-
-DEFAULT_CONFIG: Final = Path("/etc/edge-agent/agent.toml")
 
 
 def main(arguments: Sequence[str]) -> int:

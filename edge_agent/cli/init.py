@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
 
-from edge_agent.cli.check import DEFAULT_CONFIG
+from edge_agent.config.model import DEFAULT_CONFIG
 from edge_agent.config.url import url_fault
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.identity import create_signing_key, public_pem

@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_agent.cli.check import DEFAULT_CONFIG
 from edge_agent.config.library import Library, listed, schema_text, shown, validated
+from edge_agent.config.model import DEFAULT_CONFIG
 from edge_agent.drivers import trial_decoder
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.quality.trial import vector_faults

@@ -2,15 +2,14 @@
 
 import argparse
 import asyncio
-import gc
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from edge_agent import agent, logs
+from edge_agent import logs, memory
 from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
-from edge_agent.cli.check import DEFAULT_CONFIG
-from edge_agent.config.plan import Plan, load_plan
+from edge_agent.config.apart import Reading
+from edge_agent.config.model import DEFAULT_CONFIG
+from edge_agent.config.plan import Plan
 from edge_agent.errors import ExitCode, OperatorError, leaves
 
 
@@ -22,16 +21,19 @@ def main(arguments: Sequence[str]) -> int:
     known = parser.parse_args(arguments)
     overrides = {"log.level": known.log_level} if known.log_level else {}
 
-    def read() -> Plan:
-        return _plan(known.config, overrides)
+    def reread() -> Plan:
+        return Reading(known.config, overrides).plan()
 
-    plan = read()
+    memory.begin()
+    reading = Reading(known.config, overrides)
+    # The line is imported while another process reads the configuration.
+    from edge_agent import agent  # noqa: PLC0415 - see the line above
+
+    plan = reading.plan()
     logs.configure(plan.settings.log.level)
-    running = agent.run(plan, read)
+    running = agent.run(plan, reread)
     del plan  # the agent keeps what it needs of it
-    # What start-up made stays: the collector need not walk all channels again and again.
-    gc.collect()
-    gc.freeze()
+    memory.settle()
     faults: list[str] = []
     try:
         asyncio.run(running)
@@ -40,7 +42,3 @@ def main(arguments: Sequence[str]) -> int:
     if faults:
         raise OperatorError(*faults, exit_code=ExitCode.UNAVAILABLE)
     return ExitCode.OK
-
-
-def _plan(config: Path, overrides: Mapping[str, str]) -> Plan:
-    return load_plan(config, environ=os.environ, overrides=overrides)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from edge_agent.cli.buffer import buffer_facts
-from edge_agent.cli.check import DEFAULT_CONFIG
-from edge_agent.config.plan import load_plan
+from edge_agent.config.loading import load_plan
+from edge_agent.config.model import DEFAULT_CONFIG
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.wire.canonical import JsonValue
 

@@ -6,16 +6,20 @@ answers, and never a secret (docs/wire-format.md section 8).
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from hashlib import sha256
 
 from edge_agent.config.device import Device
 from edge_agent.config.library import LoadedProfile
-from edge_agent.config.model import AgentSettings, Limits
+from edge_agent.config.model import AgentFile, DeviceSettings, Limits
 from edge_agent.wire.bundle import bundle_bytes
 from edge_agent.wire.canonical import JsonValue
 
 
 def bundle_of(
-    settings: AgentSettings, devices: Sequence[Device], loaded: Mapping[str, LoadedProfile]
+    settings: AgentFile,
+    written: Sequence[DeviceSettings],
+    devices: Sequence[Device],
+    loaded: Mapping[str, LoadedProfile],
 ) -> bytes:
     """Return the canonical bytes of the bundle."""
     rows = sorted((row for device in devices for row in device.channels), key=lambda r: r.channel)
@@ -28,8 +32,12 @@ def bundle_of(
         simulated=settings.gateway.simulated,
         channels=rows,
         judging=judging,
-        agent=_agent(settings),
-        profiles={profile_key(name): one.file_hash.hex() for name, one in loaded.items()},
+        agent=_agent(settings, written),
+        profiles={
+            profile_key(name): sha256(file.content).hexdigest()
+            for one in loaded.values()
+            for name, file in one.files.items()
+        },
     )
 
 
@@ -62,7 +70,7 @@ def _decimal(number: Decimal | float | None) -> str | None:
     return None if number is None else f"{Decimal(str(number)):f}"
 
 
-def _agent(settings: AgentSettings) -> dict[str, JsonValue]:
+def _agent(settings: AgentFile, written: Sequence[DeviceSettings]) -> dict[str, JsonValue]:
     buffer, centre = settings.buffer, settings.centre
     return {
         "commit_interval_s": _decimal(buffer.commit_interval_s),
@@ -77,7 +85,17 @@ def _agent(settings: AgentSettings) -> dict[str, JsonValue]:
                 "unit_id": 1 if device.unit_id is None else device.unit_id,
                 "period_s": _decimal(device.period_s),
                 "timeout_s": _decimal(device.timeout_s),
+                "confirmations": [
+                    {
+                        "what": str(one.what),
+                        "channels": list(one.channels),
+                        "who": one.who,
+                        "at": one.at,
+                        "how": one.how,
+                    }
+                    for one in device.confirmations
+                ],
             }
-            for device in settings.devices
+            for device in written
         ],
     }

@@ -1,26 +1,18 @@
-"""The plan: everything the agent needs to run, made of its files and checked as a whole."""
+"""The plan: everything the agent needs to run; `loading` makes it of files."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from edge_agent.config.bundling import bundle_of
-from edge_agent.config.device import Device, Endpoint, Point, StatusRule
-from edge_agent.config.device_rules import device_misfits
-from edge_agent.config.files import device_file_misfits, file_misfits
-from edge_agent.config.finding import Finding, in_file, problems_of
-from edge_agent.config.library import Library, LoadedProfile
-from edge_agent.config.model import AgentFile, AgentSettings, DeviceSettings, Limits
+from edge_agent.config.columns import Point
+from edge_agent.config.device import Device, Endpoint, StatusRule
+from edge_agent.config.model import AgentFile, Limits
 from edge_agent.config.problem import ConfigurationError, Problem
-from edge_agent.config.resolve import device_of
-from edge_agent.config.rules import DeviceFile, device_findings, gateway_findings
-from edge_agent.config.settings import WrittenDevice, read_settings
-from edge_agent.config.structure import did_you_mean
 from edge_agent.config.vocabulary import Table
-from edge_agent.wire.bundle import config_hash
+from edge_agent.wire.document import Document
 from edge_agent.wire.vocabulary import Hash
 
 __all__ = [
+    "AgentFile",
     "ConfigurationError",
     "Device",
     "Endpoint",
@@ -30,108 +22,27 @@ __all__ = [
     "Problem",
     "StatusRule",
     "Table",
-    "load_plan",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one run of the agent does, and the bundle that says so to the centre.
+    """What one run of the agent does.
 
-    `profile_files` holds the bytes of each profile in use by their SHA-256.
-    """
-
-    settings: AgentSettings
-    devices: tuple[Device, ...]
-    bundle: bytes
-    config_hash: Hash
-    profile_files: Mapping[Hash, bytes]
-
-
-def load_plan(
-    agent_toml: Path,
-    *,
-    environ: Mapping[str, str],
-    overrides: Mapping[str, str | int | bool],
-) -> Plan:
-    """Return the plan that agent.toml, devices.d and profiles.d beside it give.
-
-    Args:
-        agent_toml: the file of the gateway; relative paths in it start from its folder.
-        environ: the environment; what it says stands before the files.
-        overrides: dotted setting -> value, from flags; stand before the environment.
-
-    Raises:
-        ConfigurationError: with every problem of every file.
+    Attributes:
+        settings: what agent.toml says; the files of the devices are in `devices`.
+        devices: as the agent runs them.
+        bundle: says all of it to the centre; every batch names it by its hash.
+        profiles: the profile files in use, each once.
 
     """
-    written = read_settings(agent_toml, environ=environ, overrides=overrides)
-    texts = dict(written.texts)
-    library = Library.beside(agent_toml)
-    found: list[Finding] = []
-    files: list[DeviceFile] = []
-    loaded: dict[str, LoadedProfile] = {}
-    for device in written.devices:
-        profile = _profile_of(device, library, found, texts)
-        if profile is not None:
-            loaded[profile.profile.id] = profile
-            found += in_file(device.file, device_misfits(device.settings, profile.profile))
-            found += in_file(device.file, device_file_misfits(device.settings))
-        files.append(
-            DeviceFile(
-                file=device.file,
-                settings=device.settings,
-                profile=None if profile is None else profile.profile,
-            )
-        )
-    found += device_findings(files)
-    agent = written.agent
-    if agent is not None:
-        found += gateway_findings(agent, written.agent_file, files)
-        credentials = environ.get("CREDENTIALS_DIRECTORY")
-        misfits = file_misfits(agent, credentials=Path(credentials) if credentials else None)
-        found += in_file(written.agent_file, misfits)
-    findings = (*written.findings, *written.as_written(found))
-    if agent is None or findings:
-        raise ConfigurationError(problems_of(findings, texts))
-    return _plan(agent, [device.settings for device in written.devices], loaded)
 
+    settings: AgentFile
+    devices: Sequence[Device]
+    bundle: Document
+    profiles: tuple[Document, ...]
 
-def _profile_of(
-    device: WrittenDevice, library: Library, findings: list[Finding], texts: dict[str, str]
-) -> LoadedProfile | None:
-    """Return the profile of a device; what is wrong with it joins the findings, once."""
-    name = device.settings.profile
-    known = library.paths
-    if name not in known:
-        message = f"there is no profile '{name}'"
-        remedy = did_you_mean(name, known)
-        findings.append(
-            Finding(file=device.file, path=("profile",), message=message, remedy=remedy)
-        )
-        return None
-    profile = library.load(name)
-    if isinstance(profile, LoadedProfile):
-        return profile
-    findings += [finding for finding in profile.findings if finding not in findings]
-    texts.update(profile.texts)
-    return None
-
-
-def _plan(
-    agent: AgentFile, devices: Sequence[DeviceSettings], loaded: Mapping[str, LoadedProfile]
-) -> Plan:
-    sections = {section.name: getattr(agent, section.name) for section in fields(agent)}
-    settings = AgentSettings(**sections, devices=tuple(devices))
-    resolved = tuple(
-        device_of(device, loaded[device.profile], facility=agent.gateway.facility)
-        for device in devices
-    )
-    bundle = bundle_of(settings, resolved, loaded)
-    return Plan(
-        settings=settings,
-        devices=resolved,
-        bundle=bundle,
-        config_hash=config_hash(bundle),
-        profile_files={one.file_hash: one.file.content for one in loaded.values()},
-    )
+    @property
+    def config_hash(self) -> Hash:
+        """The hash by which batches name this configuration."""
+        return self.bundle.digest

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from edge_agent.errors import ExitCode, OperatorError
 
@@ -34,3 +35,7 @@ class ConfigurationError(OperatorError):
     def __init__(self, found: Sequence[Problem]) -> None:
         super().__init__(*(str(problem) for problem in found))
         self.found = tuple(found)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[tuple[Problem, ...]]]:
+        """Come out of a pickle as it went in."""
+        return type(self), (self.found,)

@@ -3,17 +3,22 @@
 Pure; the settings have been checked against the profile before (`device_rules`).
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from sys import intern
 
-from edge_agent.config.device import Device, Point, StatusRule
+from edge_agent.config.columns import ChannelFacts, Channels, PointFacts, Points
+from edge_agent.config.device import Calibration, Device, StatusRule
 from edge_agent.config.device_rules import effective_limits_of, endpoint_for
 from edge_agent.config.library import LoadedProfile
-from edge_agent.config.model import ChannelSettings, DeviceSettings, Limits
+from edge_agent.config.model import ChannelSettings, DeviceSettings, Limits, NotAvailable
 from edge_agent.config.place import Spot
 from edge_agent.config.profile import PointProfile, StatusProfile
-from edge_agent.wire.bundle import ChannelRow
+from edge_agent.config.vocabulary import Role
+from edge_agent.wire.vocabulary import Phase
+
+CHECKS = frozenset({Phase.ZERO_CHECK, Phase.SPAN_CHECK, Phase.OTHER_CHECK_GAS})
 
 
 def device_of(settings: DeviceSettings, loaded: LoadedProfile, *, facility: str) -> Device:
@@ -32,8 +37,9 @@ def device_of(settings: DeviceSettings, loaded: LoadedProfile, *, facility: str)
     if endpoint is None:
         raise ValueError(f"device {settings.name} has misfits")
     channels = sorted(settings.channels, key=lambda channel: channel.number)
-    site = _Site(settings, loaded, facility)
-    resolved = [site.resolved(channel) for channel in channels]
+    site = _Site(settings, loaded)
+    points, facts, limits, rules = zip(*map(site.resolved, channels), strict=True)
+    numbers = [channel.number for channel in channels]
     return Device(
         name=settings.name,
         protocol=profile.protocol,
@@ -41,50 +47,93 @@ def device_of(settings: DeviceSettings, loaded: LoadedProfile, *, facility: str)
         speech=profile.speech(settings),
         period_s=settings.period_s,
         timeout_s=settings.timeout_s,
-        points=tuple(point for point, _, _, _ in resolved),
-        channels=tuple(row for _, row, _, _ in resolved),
-        limits=tuple(limits for _, _, limits, _ in resolved),
-        status_rules=tuple(rules for _, _, _, rules in resolved),
-        identity=profile.identity(settings),
+        points=Points(numbers, _same_points(points)),
+        channels=Channels(
+            numbers,
+            _same_facts(facts),
+            device=settings.name,
+            names=[channel.name for channel in channels],
+            facilities=_same_words(tuple(channel.facility or facility for channel in channels)),
+        ),
+        limits=_same_limits(limits),
+        status_rules=_same_rules(rules),
+        identity=profile.identity_checks(settings),
+        calibrations=site.calibrations(channels, rules),
+        not_available=site.not_available(channels),
     )
 
 
 class _Site:
     """One device with its profile, while its channels are resolved."""
 
-    def __init__(self, settings: DeviceSettings, loaded: LoadedProfile, facility: str) -> None:
+    def __init__(self, settings: DeviceSettings, loaded: LoadedProfile) -> None:
         self._settings = settings
         self._profile = loaded.profile
         self._profile_hash = loaded.file_hash.hex()
-        self._facility = facility
         self._rules: dict[int, tuple[StatusRule, ...]] = {}
 
     def resolved(
         self, channel: ChannelSettings
-    ) -> tuple[Point, ChannelRow, Limits, tuple[StatusRule, ...]]:
+    ) -> tuple[PointFacts, ChannelFacts, Limits, tuple[StatusRule, ...]]:
         point = self._profile.point(channel.point)
         if point is None:
-            raise ValueError(f"device {self._settings.name} has misfits")
+            raise self._misfits()
         spot = self._profile.spot(self._settings, channel.point)
-        read = Point(
-            channel=channel.number, place=spot.place, raw_type=point.raw_type, status=spot.status
-        )
+        read = PointFacts(place=spot.place, raw_type=point.raw_type, status=spot.status)
         row = self._row(channel, point, spot)
         return read, row, _effective(channel.limits, point), self._rules_of(channel.point)
 
-    def _row(self, channel: ChannelSettings, point: PointProfile, spot: Spot) -> ChannelRow:
-        return ChannelRow(
-            channel=channel.number,
-            name=channel.name,
-            facility=channel.facility or self._facility,
-            device=self._settings.name,
-            parameter=point.parameter,
-            unit_of_measure=point.unit_of_measure,
+    def calibrations(
+        self, channels: Sequence[ChannelSettings], rules: Sequence[tuple[StatusRule, ...]]
+    ) -> tuple[Calibration, ...]:
+        """Return what is known of the checks of the measurements that can be in one."""
+        indices = {channel.point: index for index, channel in enumerate(channels)}
+
+        def index_of(channel: ChannelSettings, role: Role) -> int | None:
+            fact = self._profile.fact_of(channel.point, role)
+            return None if fact is None else indices.get(fact)
+
+        return tuple(
+            Calibration(
+                index=index,
+                span=channel.span,
+                zero_reference=channel.zero_reference,
+                span_reference=channel.span_reference,
+                zero_reading_index=index_of(channel, Role.ZERO_READING),
+                span_reading_index=index_of(channel, Role.SPAN_READING),
+                zero_reference_index=index_of(channel, Role.ZERO_REFERENCE),
+                span_reference_index=index_of(channel, Role.SPAN_REFERENCE),
+            )
+            for index, channel in enumerate(channels)
+            if has_checks(rules[index])
+            and (point := self._profile.point(channel.point)) is not None
+            and point.role is Role.MEASUREMENT
+        )
+
+    def not_available(self, channels: Sequence[ChannelSettings]) -> tuple[NotAvailable | None, ...]:
+        """Return the numbers that mean none, channel by channel; empty where there are none."""
+        points = [self._profile.point(channel.point) for channel in channels]
+        found = tuple(None if point is None else point.not_available for point in points)
+        return found if any(found) else ()
+
+    def _misfits(self) -> ValueError:
+        return ValueError(f"device {self._settings.name} has misfits")
+
+    def _row(self, channel: ChannelSettings, point: PointProfile, spot: Spot) -> ChannelFacts:
+        parameter = channel.parameter or point.parameter
+        unit_of_measure = channel.unit_of_measure
+        if unit_of_measure is None:
+            unit_of_measure = point.unit_of_measure
+        if parameter is None or unit_of_measure is None:
+            raise self._misfits()
+        return ChannelFacts(
+            parameter=parameter,
+            unit_of_measure=unit_of_measure,
             raw_type=point.raw_type,
             word_order=spot.word_order,
             scale=plain(point.scale),
             offset=plain(point.offset),
-            resolution=plain(point.resolution),
+            resolution=plain(channel.resolution or point.resolution),
             status_source=spot.status_source,
             profile=self._profile.id,
             profile_hash=self._profile_hash,
@@ -104,13 +153,33 @@ def _effective(limits: Limits, point: PointProfile) -> Limits:
     effective = effective_limits_of(limits, point)
     if effective is None:
         raise ValueError(f"the limits {limits} have misfits")
-    return _shared(effective)
+    return effective
+
+
+# A gateway may have 100,000 channels: what devices have in common is there once.
+@lru_cache(maxsize=1024)
+def _same_points(points: tuple[PointFacts, ...]) -> tuple[PointFacts, ...]:
+    return points
 
 
 @lru_cache(maxsize=1024)
-def _shared(limits: Limits) -> Limits:
-    """Return the same object for equal limits: a gateway may have 100,000 channels."""
+def _same_facts(facts: tuple[ChannelFacts, ...]) -> tuple[ChannelFacts, ...]:
+    return facts
+
+
+@lru_cache(maxsize=1024)
+def _same_limits(limits: tuple[Limits, ...]) -> tuple[Limits, ...]:
     return limits
+
+
+@lru_cache(maxsize=1024)
+def _same_rules(rules: tuple[tuple[StatusRule, ...], ...]) -> tuple[tuple[StatusRule, ...], ...]:
+    return rules
+
+
+@lru_cache(maxsize=1024)
+def _same_words(words: tuple[str, ...]) -> tuple[str, ...]:
+    return words
 
 
 def plain(number: Decimal) -> str:
@@ -118,11 +187,20 @@ def plain(number: Decimal) -> str:
     return intern(f"{number:f}")
 
 
+def has_checks(rules: Sequence[StatusRule]) -> bool:
+    """Return whether a status word can say that its analyzer is in a zero or span check."""
+    return any(Phase(rule.quality >> 4 & 0xF) in CHECKS for rule in rules)
+
+
 def status_rules_of(status: StatusProfile) -> tuple[StatusRule, ...]:
     """Return the rules of a status word; the one for all other words stands last."""
     rules = [
         StatusRule(mask=1 << int(bit, 0), value=1 << int(bit, 0), quality=meaning.quality)
         for bit, meaning in status.bits.items()
+    ]
+    rules += [
+        StatusRule(mask=1 << int(bit, 0), value=0, quality=meaning.quality)
+        for bit, meaning in status.clear_bits.items()
     ]
     if status.enum:
         first, width = status.enum_first_bit, status.enum_last_bit - status.enum_first_bit + 1

@@ -14,7 +14,7 @@ from edge_agent.config.device import Device
 from edge_agent.config.protocols.modbus import speech_of
 from edge_agent.drivers.base import Connection, DeviceRefusedError
 from edge_agent.drivers.modbus_link import Link, RefusedBlockError
-from edge_agent.drivers.registers import Decoder, Layout
+from edge_agent.drivers.registers import Decoder, decoder_of
 from edge_agent.wire.readings import Scan
 
 # How long a device's refusal of an address is believed before it is asked again.
@@ -51,7 +51,7 @@ class ModbusDevice:
         self._clock = clock
         self._channel = np.array([point.channel for point in device.points], np.uint32)
         self._channel.flags.writeable = False
-        self._whole = Decoder(Layout.of(device))
+        self._whole = decoder_of(device)
         # Requests and decoder change together: the decoder has the layout that it belongs to.
         self._decoder = self._whole
         self._refused_mono_ns = 0

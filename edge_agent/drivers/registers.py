@@ -6,13 +6,15 @@ Pure: a `Layout` is planned once per device, shrinks when the device refuses a p
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.config.columns import PointFacts, Points
 from edge_agent.config.device import Device
-from edge_agent.config.protocols.modbus import speech_of
+from edge_agent.config.protocols.modbus import StatusWord, speech_of
 from edge_agent.drivers.blocks import (
     BIT_TABLES,
     MAX_BITS,
@@ -25,6 +27,7 @@ from edge_agent.drivers.blocks import (
     sorted_out,
     wanted,
 )
+from edge_agent.drivers.status_parts import Composition, Octets
 from edge_agent.wire.vocabulary import NO_VALUE, Int64Array, QualityClass, Reason, UInt32Array
 
 # On TCP a request costs a round trip and its handling at both ends, a register read in passing two
@@ -49,6 +52,7 @@ class Layout:
         point_count: number of points of the device.
         rules: what a request may look like; grows by what the device refused.
         refused: what the device refused, value and status word apart.
+        composed: the points whose status words are put together, by rising index.
 
     """
 
@@ -56,6 +60,7 @@ class Layout:
     point_count: int
     rules: Rules
     refused: tuple[Want, ...] = ()
+    composed: tuple[tuple[int, StatusWord], ...] = ()
 
     @classmethod
     def of(cls, device: Device, *, max_gap: int = MAX_GAP_TCP) -> Self:
@@ -74,7 +79,8 @@ class Layout:
                 for table, first, last in speech.unreadable
             ),
         )
-        wants = [w for index, point in enumerate(device.points) for w in wanted(point, index)]
+        points = _facts(device)
+        wants = [w for index, point in enumerate(points) for w in wanted(point, index)]
         readable, unreadable = sorted_out(wants, rules)
         if unreadable:
             lost = ", ".join(str(device.points[want.point_index].channel) for want in unreadable)
@@ -82,7 +88,16 @@ class Layout:
                 f"device {device.name}: channels {lost} lie in an unreadable range or are wider "
                 f"than {speech.max_registers_per_read} registers"
             )
-        return cls(requests=planned(readable, rules), point_count=len(device.points), rules=rules)
+        return cls(
+            requests=planned(readable, rules),
+            point_count=len(device.points),
+            rules=rules,
+            composed=tuple(
+                (index, point.status)
+                for index, point in enumerate(device.points)
+                if isinstance(point.status, StatusWord)
+            ),
+        )
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -140,9 +155,14 @@ class Decoder:
         nowhere = sum(_size_bytes(request.block) for request in layout.requests)
         raw_at = np.full((layout.point_count, 8), nowhere, np.intp)
         status_at = np.full((layout.point_count, 4), nowhere, np.intp)
+        parts: dict[tuple[int, int], Octets] = {}
         start = 0
         for request in layout.requests:
             for want in request.wants:
+                if want.part_index is not None and want.status is not None:
+                    low, high = (*_byte_offsets(request.block, want.status), nowhere - start)[:2]
+                    parts[want.point_index, want.part_index] = (start + high, start + low)
+                    continue
                 for part, places in ((want.value, raw_at), (want.status, status_at)):
                     if part is not None:
                         offsets = _byte_offsets(request.block, part)
@@ -152,6 +172,9 @@ class Decoder:
         self._raw_at: IndexArray = raw_at.ravel()
         has_status = bool((status_at != nowhere).any())
         self._status_at: IndexArray | None = status_at.ravel() if has_status else None
+        self._composition = (
+            Composition(layout.composed, parts, nowhere) if layout.composed else None
+        )
         self._no_status = _constant(np.zeros(layout.point_count, np.uint32))
         self.transport: UInt32Array = _constant(_transport(layout))
 
@@ -179,9 +202,48 @@ class Decoder:
         if len(octets) != self._size_bytes:
             raise ValueError(f"answers of {len(octets)} bytes, must be {self._size_bytes}")
         raw: Int64Array = octets.take(self._raw_at).view("<i8")
-        if self._status_at is None:
-            return raw, self._no_status
-        return raw, octets.take(self._status_at).view("<u4")
+        status = self._no_status
+        if self._status_at is not None:
+            status = octets.take(self._status_at).view("<u4")
+        if self._composition is not None:
+            status = self._composition.put(octets, status)
+        return raw, status
+
+
+def decoder_of(device: Device) -> Decoder:
+    """Return the decoder of a device that has refused nothing yet; one for all that agree."""
+    return _decoder(Like(device))
+
+
+class Like:
+    """A device as far as its decoder is concerned: equal to others with the same points."""
+
+    __slots__ = ("_key", "device")
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self._key = (_facts(device), device.speech)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Like) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+@lru_cache(maxsize=256)
+def _decoder(like: Like) -> Decoder:
+    return Decoder(Layout.of(like.device))
+
+
+def _facts(device: Device) -> tuple[PointFacts, ...]:
+    points = device.points
+    if isinstance(points, Points):
+        return points.facts
+    return tuple(
+        PointFacts(place=point.place, raw_type=point.raw_type, status=point.status)
+        for point in points
+    )
 
 
 def _size_bytes(block: Block) -> int:

@@ -4,14 +4,12 @@ A fold over the scans of one device. Only numbers are remembered, so a channel t
 a while goes on from its last one; every array has shape (n,).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 import numpy as np
 
-from edge_agent.config.model import Limits
 from edge_agent.quality import checks
+from edge_agent.quality.criteria import Criteria
 from edge_agent.wire.vocabulary import BoolArray, Int64Array
 
 
@@ -27,11 +25,9 @@ class Comparison:
 class History:
     """The past of the channels of one device."""
 
-    def __init__(self, limits: Sequence[Limits], resolutions: Sequence[Decimal]) -> None:
-        self._rate = checks.rates([limit.max_rate_per_s for limit in limits], resolutions)
-        self._stuck_ns = checks.durations([limit.stuck_after_s for limit in limits])
-        self._gap_ns = checks.durations([limit.gap_after_s for limit in limits])
-        count = len(limits)
+    def __init__(self, criteria: Criteria) -> None:
+        self._criteria = criteria
+        count = len(criteria.always)
         self._last = np.zeros(count, dtype=np.int64)
         # Before its first number a channel has its last one in a future that never comes.
         self._last_ns = np.full(count, checks.NEVER, dtype=np.int64)
@@ -52,16 +48,16 @@ class History:
 
         """
         elapsed_ns = mono_ns - self._last_ns
-        is_comparable = checks.comparable(elapsed_ns, self._gap_ns)
+        is_comparable = checks.comparable(elapsed_ns, self._criteria.gap_ns)
         is_comparable &= measuring
         is_comparable &= self._was_measuring
         change = integers - self._last
         stands = is_comparable & (change == 0)
         since_ns = np.where(stands, self._since_ns, mono_ns)
         comparison = Comparison(
-            after_gap=checks.after_gap(elapsed_ns, self._gap_ns),
-            spike=is_comparable & checks.too_fast(change, elapsed_ns, self._rate),
-            stuck=checks.stuck(mono_ns - since_ns, self._stuck_ns),
+            after_gap=checks.after_gap(elapsed_ns, self._criteria.gap_ns),
+            spike=is_comparable & checks.too_fast(change, elapsed_ns, self._criteria.rate),
+            stuck=checks.stuck(mono_ns - since_ns, self._criteria.stuck_ns),
         )
         np.copyto(self._last, integers, where=numbers)
         np.copyto(self._last_ns, mono_ns, where=numbers)

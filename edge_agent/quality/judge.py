@@ -11,23 +11,30 @@ the first value after a gap is as good as any other and only carries the reason.
 """
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_agent.config.device import Device
 from edge_agent.quality import checks
+from edge_agent.quality.calibration import Calibrations
+from edge_agent.quality.criteria import criteria_of
 from edge_agent.quality.history import History
-from edge_agent.quality.words import CLASS, PHASE, combined, marked, status_quality
-from edge_agent.wire.engineering import Scaling
+from edge_agent.quality.sentinels import Sentinels
+from edge_agent.quality.words import CLASS, PHASE, STATUS_LACKING, combined, marked, status_quality
+from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Readings, Scan
 from edge_agent.wire.vocabulary import (
     NO_VALUE,
+    BoolArray,
+    Int64Array,
     QualityClass,
     Reason,
     UInt32Array,
 )
+
+IndexArray: TypeAlias = npt.NDArray[np.intp]
 
 DOUBTED: Final = np.uint32(QualityClass.OUT_OF_SPECIFICATION)
 CLASSES: Final = {
@@ -37,100 +44,97 @@ CLASSES: Final = {
     Reason.STUCK: QualityClass.OUT_OF_SPECIFICATION,
     Reason.AFTER_GAP: QualityClass.GOOD,
 }
-# The driver read no status word, so 0 is not what the device said (drivers.registers).
-STATUS_LACKING: Final = np.uint32(NO_VALUE | Reason.NO_FLAGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judgement:
     """A judged scan; an alarm when a channel has just left good, or changed its phase.
 
-    Attributes:
-        readings: the scan with its quality.
-        latest: the last reading of every channel of the device, at the time of this scan.
-        is_alarm: whether it commits at once.
+    `events` tell the zero and span checks that end and begin with it.
     """
 
     readings: Readings
-    latest: Readings
     is_alarm: bool
+    events: tuple[Event, ...] = ()
 
 
 class Judge:
     """Judges the scans of one device, in order of arrival.
 
-    A scan holds every channel of the device, by rising number; of a device that speaks for itself
-    it may hold some of them.
+    A scan holds every channel of the device or, where the device speaks unasked, some of them; by
+    rising number.
     """
 
     def __init__(self, device: Device, *, simulated: bool) -> None:
-        steps = [Decimal(row.resolution) for row in device.channels]
         self._channels = np.array([row.channel for row in device.channels], dtype=np.uint32)
-        self._scaling = Scaling(device.channels)
-        self._lower = checks.lower_limits([limit.low for limit in device.limits], steps)
-        self._upper = checks.upper_limits([limit.high for limit in device.limits], steps)
-        self._history = History(device.limits, steps)
+        self._criteria = criteria_of(device.channels, device.limits, simulated=simulated)
+        self._history = History(self._criteria)
         self._rules = device.status_rules
-        always = Reason.JUDGED | (Reason.SIMULATED if simulated else Reason(0))
-        # Modbus carries no flags: without a status word a channel says nothing of its health.
-        self._always = np.array(
-            [
-                always if row.status_source is not None else always | Reason.NO_FLAGS
-                for row in device.channels
-            ],
-            dtype=np.uint32,
-        )
         self._heard = b""
-        self._said: UInt32Array = self._always
-        self._has_value = self._is_measuring = np.ones(len(steps), dtype=np.bool_)
+        self._said: UInt32Array = self._criteria.always
+        self._has_value = self._is_measuring = np.ones(len(self._channels), dtype=np.bool_)
         self._quality = self._said
-        self._latest: Readings | None = None
+        self._sentinels = Sentinels.of(device)
+        self._calibrations = Calibrations(device) if device.calibrations else None
 
     def judge(self, scan: Scan) -> Judgement:
         """Return the readings of a scan with their quality.
 
         Raises:
-            ValueError: the scan holds a channel that the device does not have.
+            ValueError: the scan holds a channel that is not the device's.
 
         """
-        if scan.channel.tobytes() != self._channels.tobytes():
-            return self._judge_part(scan)
+        if scan.channel.tobytes() == self._channels.tobytes():
+            quality, is_alarm, events = self._judged(scan, None)
+        else:
+            where = self._places(scan)
+            quality, is_alarm, events = self._judged(self._widened(scan, where), where)
+            quality = quality[where]
+        readings = Readings(
+            at_ns=scan.at_ns,
+            mono_ns=scan.mono_ns,
+            channel=scan.channel,
+            raw=scan.raw,
+            status=scan.status,
+            quality=quality,
+        )
+        return Judgement(readings=readings, is_alarm=is_alarm, events=events)
+
+    def _judged(
+        self, scan: Scan, where: IndexArray | None
+    ) -> tuple[UInt32Array, bool, tuple[Event, ...]]:
+        """Return the quality of every channel, whether one of them has worsened, and checks.
+
+        Args:
+            scan: of every channel.
+            where: the places of the channels that it is really of; None: all.
+
+        """
         self._hear(scan)
-        quality = self._checked(scan)
+        quality, integers, numbers = self._checked(scan, where)
+        if where is not None:
+            kept = self._quality.copy()
+            kept[where] = quality[where]
+            quality = kept
         is_alarm = _has_worsened(self._quality, quality)
         self._quality = quality
-        self._latest = readings = _readings(scan, quality)
-        return Judgement(readings=readings, latest=readings, is_alarm=is_alarm)
+        if self._calibrations is None:
+            return quality, is_alarm, ()
+        return quality, is_alarm, self._calibrations.step(quality, integers, numbers, scan)
 
-    def _judge_part(self, scan: Scan) -> Judgement:
-        """Judge a scan of some channels: nothing is learned about the others."""
-        index = np.searchsorted(self._channels, scan.channel)
-        is_known = index < len(self._channels)
-        if not is_known.any() or not np.array_equal(self._channels[index[is_known]], scan.channel):
-            raise ValueError(f"{scan.device}: a scan may only hold channels of its device")
-        count = len(self._channels)
-        raw, status = np.zeros(count, np.int64), np.zeros(count, np.uint32)
-        transport = np.full(count, NO_VALUE, np.uint32)
-        quality = transport | self._always
-        if self._latest is not None:
-            latest_raw, latest_status = self._latest.raw.copy(), self._latest.status.copy()
-            quality = self._quality.copy()
-        else:
-            latest_raw, latest_status = raw.copy(), status.copy()
-        raw[index], status[index], transport[index] = scan.raw, scan.status, scan.transport
-        whole = replace(scan, channel=self._channels, raw=raw, status=status, transport=transport)
-        self._hear(whole)
-        judged = self._checked(whole)[index]
-        latest_raw[index], latest_status[index] = scan.raw, scan.status
-        before = quality.copy()
-        quality[index] = judged
-        self._quality = quality
-        self._latest = _readings(replace(whole, raw=latest_raw, status=latest_status), quality)
-        return Judgement(
-            readings=_readings(scan, judged),
-            latest=self._latest,
-            is_alarm=_has_worsened(before, quality),
-        )
+    def _places(self, scan: Scan) -> IndexArray:
+        """Return where the channels of a scan stand among those of the device; shape (k,)."""
+        places = np.searchsorted(self._channels, scan.channel)
+        if not np.array_equal(self._channels.take(places, mode="clip"), scan.channel):
+            raise ValueError(f"{scan.device}: a scan may hold only channels of its device")
+        return places
+
+    def _widened(self, scan: Scan, where: IndexArray) -> Scan:
+        """Return a scan of every channel, with nothing in those that the scan does not hold."""
+        raw = np.zeros(len(self._channels), np.int64)
+        status, transport = (np.zeros(len(self._channels), np.uint32) for _ in range(2))
+        raw[where], status[where], transport[where] = scan.raw, scan.status, scan.transport
+        return replace(scan, channel=self._channels, raw=raw, status=status, transport=transport)
 
     def _hear(self, scan: Scan) -> None:
         """Take in what the device and the way to it say: status words and transport bits.
@@ -143,42 +147,43 @@ class Judge:
         words = zip(scan.status.tolist(), self._rules, strict=True)
         by_status = np.array([status_quality(*pair) for pair in words], dtype=np.uint32)
         has_status = (scan.transport & STATUS_LACKING) == 0
-        said = combined(np.where(has_status, by_status, 0), scan.transport) | self._always
+        said = combined(np.where(has_status, by_status, 0), scan.transport) | self._criteria.always
         said.flags.writeable = False  # the readings of many scans share it
         self._heard, self._said = heard, said
         self._has_value = (said & np.uint32(NO_VALUE)) == 0
         self._is_measuring = (said & PHASE) == 0
 
-    def _checked(self, scan: Scan) -> UInt32Array:
-        integers, is_number = self._scaling.integers(scan.raw)
+    def _checked(
+        self, scan: Scan, where: IndexArray | None
+    ) -> tuple[UInt32Array, Int64Array, BoolArray]:
+        """Return quality, values in steps of the resolution, and where there is one."""
+        integers, is_number = self._criteria.scaling.integers(scan.raw)
+        is_none = self._sentinels.among(integers) if self._sentinels is not None else None
+        if is_none is not None:
+            is_number = is_number & ~is_none
         numbers = is_number & self._has_value
+        if where is not None:
+            is_there = np.zeros(len(numbers), np.bool_)
+            is_there[where] = True
+            numbers &= is_there
         past = self._history.step(integers, numbers, self._is_measuring, scan.mono_ns)
         marks = (
-            (checks.below(integers, self._lower), Reason.BELOW_RANGE),
-            (checks.above(integers, self._upper), Reason.ABOVE_RANGE),
+            (checks.below(integers, self._criteria.lower), Reason.BELOW_RANGE),
+            (checks.above(integers, self._criteria.upper), Reason.ABOVE_RANGE),
             (past.spike, Reason.SPIKE),
             (past.stuck, Reason.STUCK),
             (past.after_gap, Reason.AFTER_GAP),
         )
         quality = self._said
-        for where, reason in marks:
-            if np.count_nonzero(where):
-                quality = marked(quality, where & numbers, CLASSES[reason], reason)
+        for is_marked, reason in marks:
+            if np.count_nonzero(is_marked):
+                quality = marked(quality, is_marked & numbers, CLASSES[reason], reason)
         lacking = self._has_value & ~is_number
         if np.count_nonzero(lacking):
             quality = marked(quality, lacking, QualityClass.FAILURE, Reason.NOT_A_NUMBER)
-        return quality
-
-
-def _readings(scan: Scan, quality: UInt32Array) -> Readings:
-    return Readings(
-        at_ns=scan.at_ns,
-        mono_ns=scan.mono_ns,
-        channel=scan.channel,
-        raw=scan.raw,
-        status=scan.status,
-        quality=quality,
-    )
+        if is_none is not None and np.count_nonzero(is_none):
+            quality = np.where(is_none, quality | np.uint32(NO_VALUE), quality)
+        return quality, integers, numbers
 
 
 def _has_worsened(before: UInt32Array, after: UInt32Array) -> bool:

@@ -17,8 +17,9 @@ from edge_agent.wire.refusal import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edge_agent.uplink.exchange import Exchange, Reply
+    from edge_agent.uplink.exchange import Exchange
     from edge_agent.uplink.held import Source
+    from edge_agent.wire.document import Document
     from edge_agent.wire.vocabulary import Hash
 
 BUNDLE_TYPE: Final = "application/json"
@@ -63,33 +64,31 @@ class Documents(Generic[HeldT]):
             self._owed.discard(config_hash)
 
     async def _deliver_bundle(self, config_hash: Hash, *, is_plain: bool) -> bool:
-        body = await self._source.bundle(config_hash)
-        if body is None:
-            self._tell_refused(config_hash, "this gateway does not hold it")
-            return False
-        path = f"/v1/bundles/{config_hash.hex()}"
-        reply = await self._exchange.send(
-            "PUT", path, body, media_type=BUNDLE_TYPE, is_plain=is_plain
-        )
-        if not _is_taken(reply):
-            self._tell_refused(config_hash, f"the centre answered {reply.status}")
-            return False
-        log.info("bundle.delivered", config_hash=config_hash.hex(), size_bytes=len(body))
-        return True
+        bundle = await self._sent("bundles", config_hash, BUNDLE_TYPE, is_plain=is_plain)
+        if bundle is not None:
+            log.info("bundle.delivered", config_hash=config_hash.hex(), size_bytes=bundle.size)
+        return bundle is not None
 
     async def _deliver_profiles(self, config_hash: Hash, *, is_plain: bool) -> None:
-        bundle = await self._source.bundle(config_hash)
+        bundle = await self._source.document(config_hash)
         for digest in () if bundle is None else _profile_hashes(bundle):
-            body = await self._source.profile(digest)
-            if body is None:
-                self._tell_refused(digest, "this gateway does not hold it")
-                continue
-            path = f"/v1/profiles/{digest.hex()}"
-            reply = await self._exchange.send(
-                "PUT", path, body, media_type=PROFILE_TYPE, is_plain=is_plain
-            )
-            if not _is_taken(reply):
-                self._tell_refused(digest, f"the centre answered {reply.status}")
+            await self._sent("profiles", digest, PROFILE_TYPE, is_plain=is_plain)
+
+    async def _sent(
+        self, kind: str, digest: Hash, media_type: str, *, is_plain: bool
+    ) -> Document | None:
+        """Return a document that the centre has taken; None when it has not, which is told."""
+        document = await self._source.document(digest)
+        if document is None:
+            self._tell_refused(digest, "this gateway does not hold it")
+            return None
+        reply = await self._exchange.send_document(
+            f"/v1/{kind}/{digest.hex()}", document, media_type=media_type, is_plain=is_plain
+        )
+        if not 200 <= reply.status < 300:
+            self._tell_refused(digest, f"the centre answered {reply.status}")
+            return None
+        return document
 
     def _tell_refused(self, digest: Hash, reason: str) -> None:
         """Log once per document what the centre asks for in vain."""
@@ -98,14 +97,10 @@ class Documents(Generic[HeldT]):
             log.error("document.refused", sha256=digest.hex(), reason=reason)
 
 
-def _is_taken(reply: Reply) -> bool:
-    return 200 <= reply.status < 300
-
-
-def _profile_hashes(bundle: bytes) -> tuple[Hash, ...]:
+def _profile_hashes(bundle: Document) -> tuple[Hash, ...]:
     """Return the hashes of the profile files that a bundle names, each once."""
     try:
-        return profile_hashes(bundle)
+        return profile_hashes(bundle.pieces())
     except RefusedError as fault:
         log.warning("bundle.unreadable", reason=str(fault))
         return ()

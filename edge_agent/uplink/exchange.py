@@ -21,10 +21,11 @@ from edge_agent.uplink.answer import LARGEST_ANSWER_BYTES
 from edge_agent.uplink.joining import LARGEST_JOINT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
     from pathlib import Path
 
     from edge_agent.config.model import CentreSettings
+    from edge_agent.wire.document import Document
 
 # Each piece has the whole time limit to itself, so that a slow line is not taken for a dead one.
 PIECE_BYTES: Final = 16 * 1024
@@ -87,13 +88,39 @@ class Exchange:
             packed = await asyncio.to_thread(_compressed, body)
             if packed is not None:
                 body, headers["content-encoding"] = packed, "zstd"
-        headers["content-length"] = str(len(body))
-        limit_s = self._timeout_s + len(body) / SLOWEST_BYTES_PER_S
+        return await self._answered(method, path, _cut(body), len(body), headers)
+
+    async def send_document(
+        self, path: str, document: Document, *, media_type: str, is_plain: bool
+    ) -> Reply:
+        """PUT a document, as it is kept or a piece at a time; return the whole answer.
+
+        Raises:
+            NoAnswerError: no answer within the time limit.
+
+        """
+        headers = {"content-type": media_type}
+        if is_plain:
+            return await self._answered("PUT", path, document.pieces(), document.size, headers)
+        headers["content-encoding"] = "zstd"
+        packed = document.packed
+        return await self._answered("PUT", path, _cut(packed), len(packed), headers)
+
+    async def _answered(
+        self,
+        method: str,
+        path: str,
+        pieces: Iterable[bytes],
+        size_bytes: int,
+        headers: dict[str, str],
+    ) -> Reply:
+        headers["content-length"] = str(size_bytes)
+        limit_s = self._timeout_s + size_bytes / SLOWEST_BYTES_PER_S
         try:
             async with (
                 asyncio.timeout(limit_s),
                 self._client.stream(
-                    method, path, content=_pieces(body), headers=headers
+                    method, path, content=_streamed(pieces), headers=headers
                 ) as response,
             ):
                 return Reply(
@@ -151,10 +178,14 @@ def _compressed(body: bytes) -> bytes | None:
     return packed if len(packed) + len(body) // WORTHWHILE_PART < len(body) else None
 
 
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+def _cut(body: bytes) -> Iterator[bytes]:
     view = memoryview(body)
-    for start in range(0, len(body), PIECE_BYTES):
-        yield bytes(view[start : start + PIECE_BYTES])
+    return (bytes(view[at : at + PIECE_BYTES]) for at in range(0, len(body), PIECE_BYTES))
+
+
+async def _streamed(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
 
 
 async def _whole(response: httpx.Response) -> bytes:

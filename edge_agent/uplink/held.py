@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from uuid import UUID
 
+    from edge_agent.wire.document import Document
     from edge_agent.wire.frame import BatchFrame
     from edge_agent.wire.header import Header
     from edge_agent.wire.receipt import Receipt
@@ -122,12 +123,8 @@ class Source(Protocol[HeldT]):
         """Take verified receipts; return for how many batches they were the first."""
         ...
 
-    async def bundle(self, config_hash: Hash) -> bytes | None:
-        """Return a configuration bundle, or None if there is none of this hash."""
-        ...
-
-    async def profile(self, profile_hash: Hash) -> bytes | None:
-        """Return a profile file, or None if there is none of this hash."""
+    async def document(self, digest: Hash) -> Document | None:
+        """Return a bundle or a profile file, or None if there is none of this hash."""
         ...
 
     async def begin_chain(self, reason: str) -> None:

@@ -5,7 +5,7 @@ text, so that no binary fraction ever decides a value (docs/wire-format.md secti
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from hashlib import sha256
@@ -193,17 +193,23 @@ def parse_bundle(bundle: bytes) -> Bundle:
         raise RefusedError(Code.EVENT, f"bundle: {error}") from error
 
 
-def profile_hashes(bundle: bytes) -> tuple[Hash, ...]:
-    """Return the hashes of the profile files that a bundle of ours names, each once, rising.
+def profile_hashes(pieces: Iterable[bytes]) -> tuple[Hash, ...]:
+    """Return the hashes of the profile files that a bundle names, each once, rising.
 
-    Reads the end of it only: whole, a bundle of 25,000 channels takes 100 MB. `profiles` stands
+    Keeps the end of it only: whole, a bundle of 25,000 channels takes 100 MB. `profiles` stands
     behind `judging` in canonical JSON, and its name cannot stand in a text: quotes are escaped.
 
+    Args:
+        pieces: the bytes of the bundle, in order.
+
     Raises:
-        RefusedError: EVENT: not a bundle as bundle_bytes writes it.
+        RefusedError: EVENT: not a bundle as bundle_bytes writes it, or with too many profiles.
 
     """
-    _, name, rest = bundle.rpartition(b',"profiles":{')
+    tail = b""
+    for piece in pieces:
+        tail = (tail + piece)[-_MAX_PROFILES_BYTES:]
+    _, name, rest = tail.rpartition(b',"profiles":{')
     members, end, _ = rest.partition(b"}")
     if not name or not end:
         raise RefusedError(Code.EVENT, "a bundle without profiles")
@@ -216,6 +222,8 @@ def config_hash(bundle: bytes) -> Hash:
     return Hash(sha256(bundle).digest())
 
 
+# 10,000 profiles of 100 bytes each.
+_MAX_PROFILES_BYTES: Final = 1_048_576
 _COLUMNS: Final = frozenset(column.name for column in fields(ChannelRow))
 
 

@@ -5,13 +5,32 @@ and for ever: docs/calculations.md section 3. Nothing is judged here.
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
-from edge_agent.wire.bundle import ChannelRow
 from edge_agent.wire.linear import Coefficients, FloatLine, IntegerLine, Line
 from edge_agent.wire.vocabulary import BoolArray, Int64Array
 from edge_agent.wire.words import Reader, bit_of, bit_reader, number_reader
+
+
+class Coding(Protocol):
+    """How the raw words of a channel become values; `ChannelRow` says what the words mean."""
+
+    @property
+    def raw_type(self) -> str: ...  # noqa: D102 - see ChannelRow
+
+    @property
+    def word_order(self) -> str: ...  # noqa: D102 - see ChannelRow
+
+    @property
+    def scale(self) -> str: ...  # noqa: D102 - see ChannelRow
+
+    @property
+    def offset(self) -> str: ...  # noqa: D102 - see ChannelRow
+
+    @property
+    def resolution(self) -> str: ...  # noqa: D102 - see ChannelRow
 
 
 class Scaling:
@@ -22,7 +41,7 @@ class Scaling:
     where the word is not a finite number, or where the integer is beyond 2^53 in size.
     """
 
-    def __init__(self, channels: Sequence[ChannelRow]) -> None:
+    def __init__(self, channels: Sequence[Coding]) -> None:
         self._shape = None if len(channels) == 1 else (len(channels),)
         indices: dict[tuple[str, str], list[int]] = {}
         for index, row in enumerate(channels):
@@ -63,7 +82,7 @@ class Scaling:
 class _Group:
     """The channels of one type and word order: read together, each on its own line."""
 
-    def __init__(self, rows: Sequence[ChannelRow], indices: Sequence[int]) -> None:
+    def __init__(self, rows: Sequence[Coding], indices: Sequence[int]) -> None:
         self.indices = np.array(indices)
         self._read = _reader(rows)
         coefficients = [
@@ -77,11 +96,11 @@ class _Group:
         return self._line.values(self._read(raw))
 
 
-def _kind(row: ChannelRow) -> tuple[str, str]:
+def _kind(row: Coding) -> tuple[str, str]:
     """Return what channels that are read together have in common."""
     return ("bit", "") if bit_of(row.raw_type) is not None else (row.raw_type, row.word_order)
 
 
-def _reader(rows: Sequence[ChannelRow]) -> Reader:
+def _reader(rows: Sequence[Coding]) -> Reader:
     bits = [bit for row in rows if (bit := bit_of(row.raw_type)) is not None]
     return bit_reader(bits) if bits else number_reader(rows[0].raw_type, rows[0].word_order)

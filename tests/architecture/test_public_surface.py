@@ -43,6 +43,8 @@ compression.SMALL_PAYLOAD
 compression.compress
 compression.decompress
 compression.stored
+document.Document
+engineering.Coding
 engineering.Scaling
 event_fields.FIELDS
 event_fields.Form

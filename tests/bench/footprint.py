@@ -25,26 +25,38 @@ from tests.bench.subject import (
     workplace,
 )
 
-# What the agent imports of others for Modbus TCP; httpx loads the last with its first request.
+# What the daemon imports of others for Modbus TCP (cattrs reads the configuration, in a process
+# of its own); httpx loads the last with its first request.
 LIBRARIES: Final = (
-    "asyncio, sqlite3, numpy, zstandard, aiosqlite, structlog, cattrs, h11, httpx,"
+    "asyncio, sqlite3, numpy, zstandard, aiosqlite, structlog, h11, httpx,"
     "pymodbus.client, cryptography.hazmat.primitives.asymmetric.ed25519,"
     "anyio._backends._asyncio"
 )
-PRODUCT: Final = "edge_agent.cli.run, edge_agent.drivers.modbus, anyio._backends._asyncio"
+PRODUCT: Final = (
+    "edge_agent.cli.run, edge_agent.agent, edge_agent.drivers.modbus, anyio._backends._asyncio"
+)
 ROUNDS: Final = 5
 STEADY_S: Final = 30.0
 
 PROBE: Final = """
-import time
+import dataclasses, time
+making, made_s = dataclasses._process_class, 0.0
+def timed(*arguments):
+    global made_s
+    before = time.perf_counter()
+    made = making(*arguments)
+    made_s += time.perf_counter() - before
+    return made
+dataclasses._process_class = timed
 began = time.perf_counter()
 from edge_agent.logs import keep_out
 keep_out()
+{first}
 import {modules}
 took = time.perf_counter() - began
 pages = int(open("/proc/self/statm").read().split()[1])
 import json, resource
-print(json.dumps([took, pages * resource.getpagesize() / 2**20]))
+print(json.dumps([took, pages * resource.getpagesize() / 2**20, made_s]))
 """
 
 
@@ -64,15 +76,22 @@ def _imports() -> list[Figure]:
     floors, products = [], []
     for _ in range(ROUNDS):
         floors.append(_probe(LIBRARIES))
-        products.append(_probe(PRODUCT))
+        products.append(_probe(PRODUCT, first="from edge_agent import memory; memory.begin()"))
     floor_s, product_s = median(one[0] for one in floors), median(one[0] for one in products)
+    made_s = median(one[2] for one in products) - median(one[2] for one in floors)
     return [
         Figure(
             name="imports of the agent / of its libraries alone",
             measured=product_s / floor_s,
             unit="x",
-            bound=1.4,
-            note=f"medians of {ROUNDS}, alternated",
+            bound=1.7,
+            note=f"medians of {ROUNDS}, alternated; {floor_s:.3f} s and {product_s:.3f} s",
+        ),
+        Figure(
+            name="of it, the making of our frozen and slotted dataclasses",
+            measured=made_s / floor_s,
+            unit="x",
+            note="what the style costs at a start, docs/adr/0007-start.md",
         ),
         Figure(
             name="memory of an interpreter that has only imported the libraries",
@@ -191,13 +210,14 @@ def _bare(load: Load) -> float:
     return float(facts["values"] / facts["cpu_s"])
 
 
-def _probe(modules: str) -> tuple[float, float]:
+def _probe(modules: str, *, first: str = "") -> tuple[float, float, float]:
+    """Return seconds, MB and seconds in dataclasses; `first`: what `edge-agent run` does first."""
     done = subprocess.run(
-        [sys.executable, "-c", PROBE.format(modules=modules)],
+        [sys.executable, "-c", PROBE.format(modules=modules, first=first)],
         check=True,
         capture_output=True,
         text=True,
         env=python_environment(),
     )
-    took_s, size_mb = json.loads(done.stdout)
-    return took_s, size_mb
+    took_s, size_mb, made_s = json.loads(done.stdout)
+    return took_s, size_mb, made_s

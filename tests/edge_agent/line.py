@@ -60,7 +60,7 @@ class Calm:
             status=scan.status,
             quality=scan.transport,
         )
-        return Judgement(readings=readings, latest=readings, is_alarm=self.is_alarm)
+        return Judgement(readings=readings, is_alarm=self.is_alarm)
 
 
 @dataclass

@@ -10,14 +10,15 @@ from structlog.testing import capture_logs
 from edge_agent.buffer.store import Buffer, BufferUnavailableError
 from edge_agent.clock import SystemClock
 from edge_agent.committer import Committer
-from edge_agent.config.plan import Plan, load_plan
+from edge_agent.config.loading import load_plan
+from edge_agent.config.plan import Plan
 from edge_agent.configured import Configured
 from edge_agent.health.systemd import Progress
 from edge_agent.overview import Overview
 from edge_agent.pipeline import Intake
 from edge_agent.polling import Pollers
 from edge_agent.uplink.client import open_uplink
-from edge_agent.wire.vocabulary import Hash
+from edge_agent.wire.document import Document
 from tests.edge_agent.buffer.gateway import CENTRE, KEY, Gateway
 
 GOOD: Final = Path(__file__).parents[1] / "cases" / "config" / "_good"
@@ -29,9 +30,9 @@ class Refusing(Buffer):
     def __init__(self) -> None:
         """Have no storage."""
 
-    async def keep_bundle(self, config_hash: Hash, body: bytes) -> None:
+    async def keep(self, document: Document) -> None:
         """Refuse."""
-        del config_hash, body
+        del document
         raise BufferUnavailableError("disk full")
 
 

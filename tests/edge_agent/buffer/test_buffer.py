@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,9 @@ from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.records import Key, Nothing
 from edge_agent.buffer.store import Buffer
 from edge_agent.wire.batch import SignedBatch, open_body
+from edge_agent.wire.document import Document
 from edge_agent.wire.header import Header, batch_hash
+from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, SigningKey
 from edge_agent.wire.vocabulary import UNKNOWN_ERROR_MS, BatchFlag, Hash
 from tests.edge_agent.buffer.gateway import (
@@ -220,19 +221,17 @@ async def test_an_append_wakes_who_waits_for_a_change(gateway: Gateway) -> None:
         await buffer.append(gateway.portion(1))
 
 
-async def test_bundles_and_profiles_are_kept_under_their_hash(gateway: Gateway) -> None:
-    bundle, profile = b'{"version":1}', b"id = 'x'"
-    names = [Hash(sha256(body).digest()) for body in (bundle, profile)]
+async def test_documents_are_kept_under_their_hash(gateway: Gateway) -> None:
+    bundle, profile = Document.of(b'{"version":1}'), Document.of(b"id = 'x'")
     async with gateway.opened() as buffer:
-        await buffer.keep_bundle(names[0], bundle)
-        await buffer.keep_profile(names[1], profile)
-        await buffer.keep_bundle(names[0], bundle)
-        with pytest.raises(ValueError, match="do not have the hash"):
-            await buffer.keep_bundle(names[0], profile)
+        for document in (bundle, profile, bundle):
+            await buffer.keep(document)
+        with pytest.raises(RefusedError, match="not the document"):
+            await buffer.keep(Document(digest=bundle.digest, packed=profile.packed))
     async with gateway.opened() as buffer:
-        assert await buffer.bundle(names[0]) == bundle
-        assert await buffer.profile(names[1]) == profile
-        assert await buffer.bundle(Hash(bytes(32))) is None
+        assert await buffer.document(bundle.digest) == bundle
+        assert await buffer.document(profile.digest) == profile
+        assert await buffer.document(Hash(bytes(32))) is None
 
 
 async def test_a_second_agent_does_not_get_the_buffer(gateway: Gateway) -> None:

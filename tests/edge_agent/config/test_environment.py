@@ -7,7 +7,8 @@ from typing import Final
 import pytest
 
 from edge_agent.config.environment import VARIABLES, megabytes, seconds
-from edge_agent.config.plan import ConfigurationError, Plan, load_plan
+from edge_agent.config.loading import load_plan
+from edge_agent.config.plan import ConfigurationError, Plan
 from edge_agent.config.structure import MisfitError
 
 AGENT: Final = """\

@@ -12,7 +12,8 @@ from typing import Final
 
 import pytest
 
-from edge_agent.config.plan import ConfigurationError, load_plan
+from edge_agent.config.loading import load_plan
+from edge_agent.config.plan import ConfigurationError
 from edge_agent.wire.bundle import parse_bundle
 from tests.edge_agent.config.analyzer import PROFILE
 
@@ -42,7 +43,7 @@ def test_a_gateway_without_devices_has_a_plan(tmp_path: Path) -> None:
     plan = load_plan(tmp_path / "agent.toml", environ={}, overrides={})
 
     assert plan.devices == ()
-    assert parse_bundle(plan.bundle).channels == ()
+    assert parse_bundle(plan.bundle.content()).channels == ()
 
 
 def test_files_that_an_editor_leaves_are_not_devices(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_a_file_that_is_not_there_is_a_problem_of_the_operator(tmp_path: Path) -
 def test_a_good_configuration_loads_neither_pydantic_nor_tree_sitter(tmp_path: Path) -> None:
     shutil.copytree(GOOD, tmp_path, dirs_exist_ok=True)
     program = (
-        "import sys; from pathlib import Path; from edge_agent.config.plan import load_plan;"
+        "import sys; from pathlib import Path; from edge_agent.config.loading import load_plan;"
         f"load_plan(Path({str(tmp_path / 'agent.toml')!r}), environ={{}}, overrides={{}});"
         "print(sorted({name.split('.')[0] for name in sys.modules}))"
     )

@@ -11,7 +11,8 @@ from typing import Final
 
 import pytest
 
-from edge_agent.config.plan import ConfigurationError, Plan, load_plan
+from edge_agent.config.loading import load_plan
+from edge_agent.config.plan import ConfigurationError, Plan
 from edge_agent.errors import ExitCode
 
 CASES: Final = Path(__file__).parents[2] / "cases" / "config"

@@ -11,8 +11,9 @@ from typing import Final, TypeAlias
 import pytest
 
 from edge_agent.config.device import Endpoint, Point, Table
+from edge_agent.config.loading import load_plan
 from edge_agent.config.model import Limits
-from edge_agent.config.plan import ConfigurationError, Plan, load_plan
+from edge_agent.config.plan import ConfigurationError, Plan
 from edge_agent.config.protocols.modbus import Register, speech_of
 from edge_agent.wire.bundle import parse_bundle
 from edge_agent.wire.vocabulary import Phase, QualityClass, Reason
@@ -41,7 +42,7 @@ def make_plan(tmp_path: Path) -> MakePlan:
 def test_points_have_the_addresses_of_the_protocol_by_rising_channel(make_plan: MakePlan) -> None:
     (device,) = make_plan().devices
 
-    assert device.points == (
+    assert tuple(device.points) == (
         Point(
             channel=11, place=Register(table=Table.INPUT, address=10), raw_type="int16", status=None
         ),
@@ -92,12 +93,12 @@ def test_status_words_become_rules_with_the_one_for_all_others_last(make_plan: M
 
 def test_the_bundle_says_how_raw_words_become_values(make_plan: MakePlan) -> None:
     plan = make_plan()
-    bundle = parse_bundle(plan.bundle)
+    bundle = parse_bundle(plan.bundle.content())
 
-    assert sha256(plan.bundle).digest() == plan.config_hash
+    assert sha256(plan.bundle.content()).digest() == plan.config_hash
     assert [row.channel for row in bundle.channels] == [11, 12, 13]
     (device,) = plan.devices
-    assert bundle.channels == device.channels
+    assert bundle.channels == tuple(device.channels)
     wide = bundle.channels[1]
     assert (wide.scale, wide.offset, wide.resolution) == ("0.001", "-10", "0.50")
     assert (wide.word_order, bundle.channels[0].word_order) == ("CDAB", "ABCD")
@@ -106,7 +107,7 @@ def test_the_bundle_says_how_raw_words_become_values(make_plan: MakePlan) -> Non
 
 
 def test_the_bundle_says_how_readings_were_judged(make_plan: MakePlan) -> None:
-    bundle = parse_bundle(make_plan().bundle)
+    bundle = parse_bundle(make_plan().bundle.content())
 
     assert bundle.judging["channel_12"] == {
         "low": "0",
@@ -122,14 +123,16 @@ def test_the_bundle_names_the_profile_by_the_hash_of_its_bytes(make_plan: MakePl
     plan = make_plan()
     digest = sha256(PROFILE.encode()).digest()
 
-    assert plan.profile_files == {digest: PROFILE.encode()}
-    assert parse_bundle(plan.bundle).profiles == {"example__analyzer": digest.hex()}
-    assert {row.profile_hash for row in parse_bundle(plan.bundle).channels} == {digest.hex()}
+    assert [(one.digest, one.content()) for one in plan.profiles] == [(digest, PROFILE.encode())]
+    assert parse_bundle(plan.bundle.content()).profiles == {"example__analyzer": digest.hex()}
+    assert {row.profile_hash for row in parse_bundle(plan.bundle.content()).channels} == {
+        digest.hex()
+    }
 
 
 def test_the_bundle_tells_neither_addresses_nor_files(make_plan: MakePlan) -> None:
     plan = make_plan()
-    text = plan.bundle.decode()
+    text = plan.bundle.content().decode()
 
     for secret in ("fe80", "1502", "127.0.0.1", "8080", "gateway.key", "buffer.db", "pem"):
         assert secret not in text

@@ -9,7 +9,8 @@ from typing import Final
 import pytest
 
 from edge_agent.config.library import Library
-from edge_agent.config.plan import ConfigurationError, load_plan
+from edge_agent.config.loading import load_plan
+from edge_agent.config.plan import ConfigurationError
 
 GOOD: Final = Path(__file__).parents[2] / "cases" / "config" / "_good"
 

@@ -13,7 +13,7 @@ from edge_agent.config.device import Device, StatusRule
 from edge_agent.config.model import Limits
 from edge_agent.quality.judge import Judge
 from edge_agent.wire.readings import Scan
-from edge_agent.wire.vocabulary import NO_VALUE, Phase, QualityClass, Reason, has_value
+from edge_agent.wire.vocabulary import NO_VALUE, Phase, QualityClass, Reason
 
 MakeDevice = Callable[..., Device]
 MakeScan = Callable[..., Scan]
@@ -236,45 +236,6 @@ def test_a_device_without_channels_can_be_judged(
 
     assert judgement.readings.quality.shape == (0,)
     assert not judgement.is_alarm
-
-
-@pytest.mark.parametrize("count", [0, 3])
-def test_a_scan_with_other_channels_is_our_mistake(
-    count: int, make_device: MakeDevice, make_scan: MakeScan
-) -> None:
-    judge = Judge(make_device([RANGE, RANGE]), simulated=False)
-
-    with pytest.raises(ValueError, match="only hold channels of its device"):
-        judge.judge(make_scan([0.0] * count))
-
-
-def test_a_scan_of_some_channels_says_nothing_about_the_others(
-    make_device: MakeDevice, make_scan: MakeScan
-) -> None:
-    judge = Judge(make_device([RANGE, RANGE, RANGE]), simulated=False)
-    whole = make_scan([1.0, 1000.0, 3.0], mono_ns=1)
-    part = replace(make_scan([7.0, 8.0], mono_ns=2), channel=np.array([1, 3], np.uint32))
-
-    first, second = judge.judge(whole), judge.judge(part)
-
-    assert second.readings.channel.tolist() == [1, 3]
-    assert second.readings.raw.tolist() == part.raw.tolist()
-    assert second.latest.raw.tolist() == [part.raw[0], whole.raw[1], part.raw[1]]
-    assert second.latest.quality[1] == first.readings.quality[1]
-    assert (first.is_alarm, second.is_alarm) == (True, False)
-    assert judge.judge(make_scan([7.0, 1000.0, 8.0], mono_ns=3)).is_alarm is False
-
-
-def test_channels_that_have_not_spoken_yet_have_no_value(
-    make_device: MakeDevice, make_scan: MakeScan
-) -> None:
-    judge = Judge(make_device([RANGE, RANGE]), simulated=False)
-    part = replace(make_scan([7.0]), channel=np.array([2], np.uint32))
-
-    latest = judge.judge(part).latest
-
-    assert has_value(latest.quality).tolist() == [False, True]
-    assert latest.raw.tolist() == [0, part.raw[0]]
 
 
 @pytest.mark.parametrize(

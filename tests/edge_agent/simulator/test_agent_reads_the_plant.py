@@ -12,7 +12,7 @@ import pytest
 from edge_agent.clock import NS_PER_S, Instant, SystemClock
 from edge_agent.config.device import Device
 from edge_agent.config.library import device_file
-from edge_agent.config.plan import load_plan
+from edge_agent.config.loading import load_plan
 from edge_agent.drivers.modbus import connect
 from edge_agent.quality.judge import Judge
 from edge_agent.simulator.encoding import GASES

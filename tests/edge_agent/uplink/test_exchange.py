@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 
 from edge_agent.errors import OperatorError
 from edge_agent.wire.bundle import bundle_bytes
+from edge_agent.wire.document import Document
 from edge_agent.wire.vocabulary import Hash
 from tests.edge_agent.uplink.gateway import GATEWAY, gateway
 from tests.edge_agent.uplink.http_centre import answering, http_centre
@@ -63,8 +64,8 @@ async def test_a_wanted_bundle_is_sent_and_then_the_profiles_it_names(tmp_path: 
     bundle = bundle_bytes(simulated=True, channels=(), judging={}, agent={}, profiles={"x": digest})
     config_hash = Hash(sha256(bundle).digest())
     async with http_centre(GATEWAY) as centre, gateway(tmp_path, centre.url) as agent:
-        await agent.buffer.keep_bundle(config_hash, bundle)
-        await agent.buffer.keep_profile(Hash(bytes.fromhex(digest)), profile)
+        await agent.buffer.keep(Document.of(bundle))
+        await agent.buffer.keep(Document.of(profile))
         centre.model.wanted_bundles = (Hash(b"?" * 32), config_hash)
         assert await agent.uplink.flush(10)
         puts = [(one.path, one.body) for one in centre.seen if one.method == "PUT"]
@@ -79,7 +80,7 @@ async def test_documents_in_vain_are_told_once_and_hold_nothing_up(tmp_path: Pat
     bundle = bundle_bytes(simulated=True, channels=(), judging={}, agent={}, profiles={"x": lost})
     config_hash = Hash(sha256(bundle).digest())
     async with http_centre(GATEWAY) as centre, gateway(tmp_path, centre.url) as agent:
-        await agent.buffer.keep_bundle(config_hash, bundle)
+        await agent.buffer.keep(Document.of(bundle))
         centre.model.wanted_bundles = (config_hash,)
         centre.put_statuses = [403, 403, 201]
         with capture_logs() as events:

@@ -218,15 +218,15 @@ def test_the_profiles_of_a_bundle_are_found_without_reading_it_whole() -> None:
         profiles={"one": second, "two": first, "three": second},
     )
     assert parse_bundle(bundle).channels[0].name == row.name
-    assert profile_hashes(bundle) == (bytes.fromhex(first), bytes.fromhex(second))
+    assert profile_hashes([bundle]) == (bytes.fromhex(first), bytes.fromhex(second))
 
 
 def test_a_bundle_without_profiles_has_none() -> None:
     bundle = bundle_bytes(simulated=False, channels=[], judging={}, agent={}, profiles={})
-    assert profile_hashes(bundle) == ()
+    assert profile_hashes([bundle]) == ()
 
 
 @pytest.mark.parametrize("bundle", [b"", b"{}", b'{"judging":{},"profiles":{"a":"'])
 def test_profiles_of_what_is_no_bundle_are_refused(bundle: bytes) -> None:
     with refused(Code.EVENT):
-        profile_hashes(bundle)
+        profile_hashes([bundle])

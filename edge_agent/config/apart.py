@@ -1,0 +1,67 @@
+"""Reads the configuration in a process of its own, beside whatever the caller does meanwhile.
+
+Reading 25,000 channels takes 100 MB and libraries that nothing else in the agent needs; a process
+that ends gives all of it back. What comes over the pipe was made by this same program.
+"""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from edge_agent.config.plan import Plan
+from edge_agent.config.problem import ConfigurationError
+
+
+class Reading:
+    """A configuration that is being read, from the moment on that this object is made."""
+
+    def __init__(self, agent_toml: Path, overrides: Mapping[str, str | int | bool]) -> None:
+        """Begin to read; `config.loading.load_plan` says what the arguments are."""
+        arguments = (str(agent_toml), json.dumps(dict(overrides)))
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this module
+            (sys.executable, "-m", __name__, *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+
+    def plan(self) -> Plan:
+        """Return what was read; waits for it.
+
+        Raises:
+            ConfigurationError: with every problem of every file.
+            RuntimeError: the process failed; it has said why.
+
+        """
+        told, _ = self._process.communicate()
+        if self._process.returncode:
+            code = self._process.returncode
+            raise RuntimeError(f"reading the configuration ended with code {code}")
+        match pickle.loads(told):  # noqa: S301 - see the module
+            case Plan() as plan:
+                return plan
+            case ConfigurationError() as error:
+                raise error
+            case other:
+                raise TypeError(f"a {type(other).__name__} is no plan")
+
+
+def main() -> None:
+    """Read what the arguments name, and write the plan or the error to standard output."""
+    # Only here: who waits for the plan needs nothing of this.
+    from edge_agent.config.loading import load_plan  # noqa: PLC0415 - see the line above
+
+    agent_toml, overrides = sys.argv[1:]
+    told: Plan | ConfigurationError
+    try:
+        told = load_plan(Path(agent_toml), environ=os.environ, overrides=json.loads(overrides))
+    except ConfigurationError as error:
+        told = error
+    pickle.dump(told, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()
