@@ -1,32 +1,28 @@
 """A serial line: late, cut, doubled and garbled answers never become a value."""
 
 import asyncio
-import os
-import random
-import struct
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
-from edge_agent.clock import SystemClock
 from edge_agent.config.device import Device, Endpoint
 from edge_agent.config.endpoint import Parity, SerialLine
 from edge_agent.config.protocols.modbus import speech_of
 from edge_agent.config.vocabulary import Table
-from edge_agent.drivers.base import Connection, DeviceRefusedError, LinkLostError
-from edge_agent.drivers.modbus import connect
+from edge_agent.drivers.base import LinkLostError
 from tests.conformance.driver.rtu import (
     LINE,
     crc,
     faulty,
     over_tcp,
     serial_server,
-    terminal,
 )
 from tests.conformance.driver.subject import scan_of
-from tests.edge_agent.drivers.conftest import MakeDevice
+from tests.conformance.driver.tricks import Unit, on_a_terminal, reading, tricky, wrong_and_right
+
+MakeDevice = Callable[..., Device]
 
 pytestmark = pytest.mark.asyncio
 HOLDING = Table.HOLDING
@@ -38,70 +34,6 @@ def serial(device: Device, path: str, line: SerialLine = LINE) -> Device:
 
 def over(device: Device, port: int) -> Device:
     return replace(device, endpoint=Endpoint(scheme="rtu+tcp", host="127.0.0.1", port=port))
-
-
-@dataclass
-class Unit:
-    """A unit whose registers hold the number of the request, on a line that plays tricks.
-
-    No answer overtakes another: a line has one way back.
-    """
-
-    trick: Callable[[bytes, int], list[tuple[float, bytes]]]
-    asked_count: int = 0
-    _received: bytes = b""
-    _handles: list[asyncio.TimerHandle] = field(default_factory=list)
-    _free_s: float = 0.0
-
-    def heard(self, octets: bytes, write: Callable[[bytes], None]) -> bool:
-        self._received += octets
-        while len(self._received) >= 8:
-            frame, self._received = self._received[:8], self._received[8:]
-            self.asked_count += 1
-            _, function, _, count, _ = struct.unpack(">BBHHH", frame)
-            body = bytes((frame[0], function, 2 * count))
-            body += struct.pack(">H", self.asked_count & 0xFFFF) * count
-            loop = asyncio.get_running_loop()
-            for after_s, sent in self.trick(body + crc(body), self.asked_count):
-                self._free_s = max(self._free_s + 1e-6, loop.time() + after_s)
-                self._handles.append(loop.call_at(self._free_s, _tried, write, sent))
-        return True
-
-    def end(self) -> None:
-        for handle in self._handles:
-            handle.cancel()
-
-
-def _tried(write: Callable[[bytes], None], octets: bytes) -> None:
-    with suppress(OSError):
-        write(octets)
-
-
-@asynccontextmanager
-async def on_a_terminal(unit: Unit) -> AsyncIterator[str]:
-    """Serve a unit on a pseudo terminal; yields the path of the other end."""
-    loop = asyncio.get_running_loop()
-    async with terminal() as (ours, path):
-
-        def write(octets: bytes) -> None:
-            os.write(ours, octets)
-
-        loop.add_reader(ours, lambda: unit.heard(os.read(ours, 512), write))
-        try:
-            yield path
-        finally:
-            loop.remove_reader(ours)
-            unit.end()
-
-
-def right(answer: bytes, _number: int) -> list[tuple[float, bytes]]:
-    return [(0, answer)]
-
-
-@asynccontextmanager
-async def reading(device: Device) -> AsyncIterator[Connection]:
-    async with connect([device], SystemClock()) as connection:
-        yield connection
 
 
 async def test_a_serial_line_is_read_like_any_other(make_device: MakeDevice) -> None:
@@ -195,43 +127,6 @@ async def test_a_dead_unit_does_not_close_a_line_behind_a_device_server(
             assert (await scan_of(connection.drivers[0])).raw.tolist() == [12_345]
 
 
-TRICKS = ("late", "cut", "doubled", "garbled", "another unit", "another function", "right")
-
-
-def tricky(seed: int, timeout_s: float) -> Callable[[bytes, int], list[tuple[float, bytes]]]:
-    """Return what becomes of an answer, at random."""
-    chance = random.Random(seed)  # noqa: S311 - a test is to be repeated
-
-    def trick(answer: bytes, _number: int) -> list[tuple[float, bytes]]:
-        name = chance.choice(TRICKS)
-        if name == "late":
-            return [(timeout_s * chance.choice([0.9, 1.1, 1.5]), answer)]
-        if name == "cut":
-            return [(0, answer[: chance.randrange(len(answer))])]
-        if name == "garbled":
-            place = chance.randrange(len(answer))
-            changed = bytes((answer[place] ^ 1 << chance.randrange(8),))
-            answer = answer[:place] + changed + answer[place + 1 :]
-        elif name.startswith("another"):
-            unit, function = answer[0] + (name == "another unit"), answer[1]
-            body = bytes((unit, function ^ 7 if name == "another function" else function))
-            answer = body + answer[2:-2] + crc(body + answer[2:-2])
-        return [(0, answer)] * (2 if name == "doubled" else 1)
-
-    return trick
-
-
-async def wrong_and_right(connection: Connection, unit: Unit, answer_count: int) -> tuple[int, int]:
-    """Read until so many answers were given; return how many values were wrong, and right."""
-    wrong = good = 0
-    while unit.asked_count < answer_count:
-        with suppress(LinkLostError, DeviceRefusedError):
-            scan = await scan_of(connection.drivers[0])
-            is_right = scan.raw.tolist() == [unit.asked_count & 0xFFFF]
-            good, wrong = good + is_right, wrong + (not is_right)
-    return wrong, good
-
-
 @pytest.mark.parametrize("seed", range(3))
 async def test_no_trick_of_a_serial_line_becomes_a_value(
     seed: int, make_device: MakeDevice
@@ -240,7 +135,6 @@ async def test_no_trick_of_a_serial_line_becomes_a_value(
     unit = Unit(tricky(seed, timeout_s))
     async with on_a_terminal(unit) as path:
         device = serial(make_device((HOLDING, 0, "uint16")), path)
-        async with reading(replace(device, timeout_s=timeout_s)) as connection:
-            wrong, good = await wrong_and_right(connection, unit, 60)
+        wrong, right = await wrong_and_right(replace(device, timeout_s=timeout_s), unit, 60)
     assert wrong == 0
-    assert good
+    assert right
