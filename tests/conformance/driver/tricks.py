@@ -92,8 +92,11 @@ async def on_a_terminal(unit: Unit) -> AsyncIterator[str]:
 @asynccontextmanager
 async def on_a_port(unit: Unit) -> AsyncIterator[int]:
     """Serve a unit on a free port of loopback; yields the port."""
+    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            connections[task] = writer
         with suppress(ConnectionError):
             while octets := await reader.read(512):
                 unit.heard(octets, writer.write)
@@ -105,6 +108,10 @@ async def on_a_port(unit: Unit) -> AsyncIterator[int]:
     finally:
         server.close()
         unit.end()
+        for writer in connections.values():
+            writer.close()
+        if connections:
+            await asyncio.wait(connections)
 
 
 @asynccontextmanager
