@@ -139,6 +139,8 @@ class Intake:
         limit by one scan each.
         """
         judgement = self._judges[scan.device].judge(scan)
+        for event in judgement.events:
+            self.record(event)
         is_first = not self._rows
         self._readings.append(judgement.readings)
         self.recent.took(scan.device, judgement.readings)

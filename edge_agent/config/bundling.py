@@ -6,6 +6,7 @@ answers, and never a secret (docs/wire-format.md section 8).
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from hashlib import sha256
 
 from edge_agent.config.device import Device
 from edge_agent.config.library import LoadedProfile
@@ -32,7 +33,11 @@ def bundle_of(
         channels=rows,
         judging=judging,
         agent=_agent(settings, written),
-        profiles={profile_key(name): one.file_hash.hex() for name, one in loaded.items()},
+        profiles={
+            profile_key(name): sha256(file.content).hexdigest()
+            for one in loaded.values()
+            for name, file in one.files.items()
+        },
     )
 
 
@@ -80,6 +85,16 @@ def _agent(settings: AgentFile, written: Sequence[DeviceSettings]) -> dict[str, 
                 "unit_id": 1 if device.unit_id is None else device.unit_id,
                 "period_s": _decimal(device.period_s),
                 "timeout_s": _decimal(device.timeout_s),
+                "confirmations": [
+                    {
+                        "what": str(one.what),
+                        "channels": list(one.channels),
+                        "who": one.who,
+                        "at": one.at,
+                        "how": one.how,
+                    }
+                    for one in device.confirmations
+                ],
             }
             for device in written
         ],

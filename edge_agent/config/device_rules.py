@@ -5,13 +5,14 @@ from dataclasses import fields
 from decimal import Decimal
 
 from edge_agent.config.endpoint import SERIAL, Endpoint, endpoint_of, written_as
-from edge_agent.config.model import DeviceSettings, Limits
+from edge_agent.config.model import ChannelSettings, DeviceSettings, Limits
 from edge_agent.config.profile import PointProfile, Profile
 from edge_agent.config.structure import KeyPath, Misfit, did_you_mean
+from edge_agent.config.vocabulary import ConfirmedKey
 
 # The keys of a device's file that every protocol has; the others are of one, or some.
 COMMON_KEYS = frozenset(
-    {"name", "profile", "endpoint", "period_s", "timeout_s", "channels", SERIAL}
+    {"name", "profile", "endpoint", "period_s", "timeout_s", "channels", "confirmations", SERIAL}
 )
 
 
@@ -23,6 +24,7 @@ def device_misfits(settings: DeviceSettings, profile: Profile) -> tuple[Misfit, 
         *_foreign_keys(settings, profile),
         *profile.device_misfits(settings),
         *_points(settings, profile),
+        *_confirmed(settings, profile),
     )
 
 
@@ -98,7 +100,61 @@ def _points(settings: DeviceSettings, profile: Profile) -> Iterator[Misfit]:
                 remedy=did_you_mean(channel.point, profile.point_names()),
             )
             continue
+        yield from _left_to_the_site(channel, point, path)
         yield from _limits(channel.limits, point, (*path, "limits"))
+
+
+def _left_to_the_site(
+    channel: ChannelSettings, point: PointProfile, path: KeyPath
+) -> Iterator[Misfit]:
+    """Yield what the channel must say because the profile does not, or must not because it does."""
+    for key, in_profile, said in (
+        ("parameter", point.parameter, channel.parameter),
+        ("unit_of_measure", point.unit_of_measure, channel.unit_of_measure),
+    ):
+        if in_profile is None and said is None:
+            yield Misfit(
+                path=(*path, key),
+                message=f"the profile leaves the {key} of {channel.point} to the site",
+                remedy=f"write {key} as it is set at the device",
+            )
+        elif in_profile is not None and said is not None:
+            yield Misfit(
+                path=(*path, key),
+                message=f"the profile says '{in_profile}'",
+                remedy=f"remove {key}, or correct the profile in profiles.d",
+            )
+    if channel.resolution is not None and point.unit_of_measure is not None:
+        yield Misfit(
+            path=(*path, "resolution"),
+            message=f"the profile says {point.resolution} {point.unit_of_measure}",
+            remedy="remove resolution, or correct the profile in profiles.d",
+        )
+
+
+def _confirmed(settings: DeviceSettings, profile: Profile) -> Iterator[Misfit]:
+    """Yield what somebody must stand for with a name, and confirmations of nothing."""
+    numbers = {channel.number for channel in settings.channels}
+    for index, one in enumerate(settings.confirmations):
+        for at, number in enumerate(one.channels):
+            if number not in numbers:
+                yield Misfit(
+                    path=("confirmations", index, "channels", at),
+                    message=f"the device has no channel {number}",
+                    remedy=f"it has {', '.join(map(str, sorted(numbers)))}",
+                )
+    units = [one for one in settings.confirmations if one.what is ConfirmedKey.UNIT_OF_MEASURE]
+    for index, channel in enumerate(settings.channels):
+        point = profile.point(channel.point)
+        is_open = point is not None and point.unit_is_selectable
+        if is_open and not any(not u.channels or channel.number in u.channels for u in units):
+            yield Misfit(
+                path=("channels", index),
+                message=f"people can change the unit of {channel.point} at the device, and no "
+                "register tells it",
+                remedy="look at the front panel and add [[confirmations]] with what = "
+                '"unit_of_measure", who, at and how',
+            )
 
 
 def _limits(limits: Limits, point: PointProfile, path: KeyPath) -> Iterator[Misfit]:

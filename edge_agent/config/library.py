@@ -4,44 +4,31 @@ Reads and checks files; knows nothing of devices. A profile is found by its id, 
 path in the library: vendor/model.toml.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from edge_agent.config.finding import Finding, in_file, problems_of
+from edge_agent.config.finding import problems_of
 from edge_agent.config.problem import ConfigurationError, Problem
-from edge_agent.config.profile import Profile
-from edge_agent.config.profile_rules import profile_misfits
-from edge_agent.config.protocols.registry import DEFAULT_PROTOCOL, PROFILE_KINDS, profile_kind
-from edge_agent.config.reading import TomlFile, read_toml, unreadable
-from edge_agent.config.structure import Misfit, did_you_mean, structure
-from edge_agent.wire.vocabulary import Hash
+from edge_agent.config.profile_file import BadProfile, LoadedProfile, load_profile
+from edge_agent.config.reading import unreadable
+from edge_agent.config.structure import did_you_mean
+
+__all__ = [
+    "SHIPPED",
+    "BadProfile",
+    "Library",
+    "LoadedProfile",
+    "device_file",
+    "listed",
+    "load_profile",
+    "schema_text",
+    "shown",
+    "validated",
+]
 
 SHIPPED = "firmware_profiles"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LoadedProfile:
-    """A profile that may be used, and the bytes it was read from."""
-
-    profile: Profile
-    file: TomlFile
-
-    @property
-    def file_hash(self) -> Hash:
-        """The SHA-256 that the bundle names the file by."""
-        return Hash(sha256(self.file.content).digest())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BadProfile:
-    """A file that is no profile that may be used, with everything that is wrong with it."""
-
-    findings: tuple[Finding, ...]
-    texts: Mapping[str, str]
 
 
 class Library:
@@ -62,7 +49,8 @@ class Library:
                 raise ConfigurationError(
                     problems_of([unreadable(str(folder), fault)], {})
                 ) from fault
-        self.paths = dict(sorted(found.items()))
+        self.paths = {name: found[name] for name in sorted(found) if "/_" not in name}
+        self._families = {name: found[name] for name in found if "/_" in name}
         self._read: dict[str, LoadedProfile | BadProfile] = {}
 
     @classmethod
@@ -78,38 +66,10 @@ class Library:
 
         """
         if profile_id not in self._read:
-            self._read[profile_id] = load_profile(self.paths[profile_id], profile_id)
+            self._read[profile_id] = load_profile(
+                self.paths[profile_id], profile_id, families=self._families
+            )
         return self._read[profile_id]
-
-
-def load_profile(path: Path | Traversable, profile_id: str | None) -> LoadedProfile | BadProfile:
-    """Return the profile in a file, or everything that is wrong with it.
-
-    Args:
-        path: the file.
-        profile_id: the id that its place in a library gives it; None: any.
-
-    """
-    file = read_toml(path)
-    if isinstance(file, Finding):
-        return BadProfile(findings=(file,), texts={})
-    profile, misfits = _structured(file.table)
-    if profile is not None:
-        misfits = profile_misfits(profile, profile_id)
-        if not misfits:
-            return LoadedProfile(profile=profile, file=file)
-    return BadProfile(findings=in_file(file.name, misfits), texts={file.name: file.text})
-
-
-def _structured(table: Mapping[str, object]) -> tuple[Profile | None, tuple[Misfit, ...]]:
-    """Return the profile in a table, of the kind that its protocol asks for."""
-    protocol = table.get("protocol", DEFAULT_PROTOCOL)
-    if not isinstance(protocol, str) or protocol not in PROFILE_KINDS:
-        known = ", ".join(PROFILE_KINDS)
-        remedy = did_you_mean(protocol, PROFILE_KINDS) if isinstance(protocol, str) else "a word"
-        misfit = Misfit(path=("protocol",), message=f"is not one of {known}", remedy=remedy)
-        return None, (misfit,)
-    return structure(table, profile_kind(protocol))
 
 
 def shown(profile_id: str, library: Library) -> str:
@@ -139,7 +99,16 @@ def validated(paths: Sequence[Path]) -> tuple[LoadedProfile, ...]:
         ConfigurationError: with every problem of every file.
 
     """
-    return _good([load_profile(path, None) for path in paths])
+    return _good([_alone(path) for path in paths])
+
+
+def _alone(path: Path) -> LoadedProfile | BadProfile:
+    """Return the profile in a file that is in no library; its family is beside it."""
+    beside = path.parent.glob("_*.toml")
+    vendor = path.parent.name
+    known: dict[str, Path | Traversable] = {f"{vendor}/{one.stem}": one for one in beside}
+    shipped = {name: one for name, one in _profile_files(files(SHIPPED)) if "/_" in name}
+    return load_profile(path, None, families=shipped | known)
 
 
 def schema_text(name: str) -> str:

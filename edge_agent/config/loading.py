@@ -98,5 +98,10 @@ def _plan(
         settings=agent,
         devices=resolved,
         bundle=Document.of(bundle_of(agent, devices, resolved, loaded)),
-        profiles=tuple(Document.of(one.file.content) for one in loaded.values()),
+        profiles=tuple(
+            Document.of(content)
+            for content in dict.fromkeys(
+                file.content for one in loaded.values() for file in one.files.values()
+            )
+        ),
     )

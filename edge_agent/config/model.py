@@ -5,13 +5,19 @@ Times are seconds, sizes are MB (1,000,000 bytes); paths are absolute once a fil
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
-from edge_agent.config.constraint import Matching, Within, fault, field_faults, refuse
-from edge_agent.config.endpoint import SerialLine
+from edge_agent.config.constraint import Within, field_faults, refuse
+from edge_agent.config.device_model import (
+    ChannelSettings,
+    Confirmation,
+    DeviceSettings,
+    FacilityId,
+    Limits,
+    NotAvailable,
+)
 from edge_agent.config.url import url_fault
 from edge_agent.config.vocabulary import Addressing, LogLevel, Table, WordOrder
 
@@ -21,140 +27,19 @@ __all__ = [
     "BufferSettings",
     "CentreSettings",
     "ChannelSettings",
+    "Confirmation",
     "DeviceSettings",
     "GatewaySettings",
     "HealthSettings",
     "Limits",
     "LogLevel",
     "LogSettings",
+    "NotAvailable",
     "Table",
     "WordOrder",
 ]
 
 DEFAULT_CONFIG = Path("/etc/edge-agent/agent.toml")
-
-# docs/wire-format.md section 3: the channel of a row is a u32 and 0 is never used.
-HIGHEST_CHANNEL = 2**32 - 1
-
-Name = Annotated[
-    str,
-    Matching(
-        r"[^\x00-\x20\x7f]([^\x00-\x1f\x7f]{0,62}[^\x00-\x20\x7f])?",
-        "1 to 64 characters without a space at either end",
-    ),
-]
-FacilityId = Annotated[
-    str, Matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "1 to 64 letters, digits, '.', '_' or '-'")
-]
-PositiveSeconds = Annotated[float, Within(0.001, 31_536_000.0)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """When a reading of a channel is judged, in the channel's unit of measure; None: not judged.
-
-    Attributes:
-        low: a reading below is out of specification. Default: the profile's.
-        high: a reading above is out of specification. Default: the profile's.
-        max_rate_per_s: a faster change from one reading to the next is a spike.
-        stuck_after_s: a reading that has not changed for so long is stuck.
-        gap_after_s: the first reading after so long a silence is marked so.
-    """
-
-    low: Decimal | None = None
-    high: Decimal | None = None
-    max_rate_per_s: Decimal | None = None
-    stuck_after_s: PositiveSeconds | None = None
-    gap_after_s: PositiveSeconds = 900.0  # 15 minutes, docs/configuration.md
-
-    def __post_init__(self) -> None:
-        """Refuse limits that cannot be passed or that contradict one another."""
-        low, high, rate = self.low, self.high, self.max_rate_per_s
-        refuse(
-            *field_faults(self),
-            fault(
-                "low",
-                f"low {low} is not below high {high}",
-                "write low below high",
-                when=low is not None and high is not None and not low < high,
-            ),
-            fault(
-                "max_rate_per_s",
-                f"{rate} is not above 0",
-                "write a rate above 0, or leave the key out to not judge changes",
-                when=rate is not None and not rate > 0,
-            ),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelSettings:
-    """One parameter of one analyzer, as configured on this gateway.
-
-    Attributes:
-        number: given once per gateway and never again, also after removal.
-        point: name of the point in the device's profile.
-        name: what people call the channel.
-        facility: the facility it belongs to. Default: the gateway's.
-        limits: when its readings are judged.
-    """
-
-    number: Annotated[int, Within(1, HIGHEST_CHANNEL)]
-    point: str
-    name: Name
-    facility: FacilityId | None = None
-    limits: Limits = Limits()
-
-    def __post_init__(self) -> None:
-        """Refuse what a single field must not hold."""
-        refuse(*field_faults(self))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceSettings:
-    """One file of devices.d: an analyzer, where it answers and which channels it gives.
-
-    Attributes:
-        name: what people call the device; unique on the gateway.
-        profile: id of its profile.
-        endpoint: where it answers, such as tcp://10.0.5.20:502.
-        unit_id: Modbus unit identifier; 1 where it is not given.
-        period_s: time from one reading to the next.
-        timeout_s: how long to wait for an answer; below period_s.
-        word_order: what a technician confirmed, where the profile says unknown.
-        addressing: what a technician confirmed, where the profile says unknown.
-        serial: how octets go over the line, where the endpoint is a serial port.
-        channels: the channels it gives.
-    """
-
-    name: Name
-    profile: str
-    endpoint: str
-    unit_id: Annotated[int, Within(0, 255)] | None = None
-    period_s: Annotated[float, Within(0.05, 3600.0)] = 1.0
-    timeout_s: Annotated[float, Within(0.01, 3600.0)] = 0.8
-    word_order: WordOrder | None = None
-    addressing: Addressing | None = None
-    serial: SerialLine | None = None
-    channels: tuple[ChannelSettings, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse a device without channels, and a timeout that reaches into the next period."""
-        refuse(
-            *field_faults(self),
-            fault(
-                "timeout_s",
-                f"timeout_s {self.timeout_s:g} is not below period_s {self.period_s:g}",
-                "write a timeout_s below period_s, or a longer period_s",
-                when=not self.timeout_s < self.period_s,
-            ),
-            fault(
-                "channels",
-                "a device without channels reads nothing",
-                "add a [[channels]] table, or remove the file",
-                when=not self.channels,
-            ),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
 """What must agree within one profile, whatever it speaks; pure functions that return what not."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
-from edge_agent.config.profile import Profile
+from edge_agent.config.profile import PointProfile, Profile
 from edge_agent.config.structure import KeyPath, Misfit, did_you_mean
+from edge_agent.config.vocabulary import Role
 
 
 def profile_misfits(profile: Profile, profile_id: str | None) -> tuple[Misfit, ...]:
@@ -17,6 +18,7 @@ def profile_misfits(profile: Profile, profile_id: str | None) -> tuple[Misfit, .
     return (
         *_identity(profile, profile_id),
         *_statuses(profile),
+        *_facts(profile),
         *_vectors(profile),
         *profile.misfits(),
     )
@@ -40,13 +42,46 @@ def _identity(profile: Profile, profile_id: str | None) -> Iterator[Misfit]:
 
 
 def _statuses(profile: Profile) -> Iterator[Misfit]:
-    for name, point in profile.points.items():
-        if point.status is not None and point.status not in profile.status:
+    yield from status_misfits(profile.points, tuple(profile.status), ("points",))
+
+
+def status_misfits(
+    points: Mapping[str, PointProfile], known: Collection[str], path: KeyPath
+) -> Iterator[Misfit]:
+    """Yield points that name a status word which is not there."""
+    for name, point in points.items():
+        if point.status is not None and point.status not in known:
             yield Misfit(
-                path=("points", name, "status"),
+                path=(*path, name, "status"),
                 message=f"there is no status word '{point.status}'",
-                remedy=did_you_mean(point.status, profile.status),
+                remedy=did_you_mean(point.status, known),
             )
+
+
+def _facts(profile: Profile) -> Iterator[Misfit]:
+    yield from fact_misfits(profile.points, ("points",))
+
+
+def fact_misfits(points: Mapping[str, PointProfile], path: KeyPath) -> Iterator[Misfit]:
+    """Yield calibration facts about points that are not there, and two of one kind about one."""
+    seen: set[tuple[str, str]] = set()
+    for name, point in points.items():
+        if point.of is None:
+            continue
+        if point.of not in points or points[point.of].role is not Role.MEASUREMENT:
+            measured = [one for one in points if points[one].role is Role.MEASUREMENT]
+            yield Misfit(
+                path=(*path, name, "of"),
+                message=f"there is no measurement '{point.of}' beside it",
+                remedy=did_you_mean(point.of, measured),
+            )
+        elif (point.role, point.of) in seen:
+            yield Misfit(
+                path=(*path, name, "role"),
+                message=f"another point is the {point.role} of {point.of} too",
+                remedy="write the role at one of them, and diagnostic at the other",
+            )
+        seen.add((point.role, point.of))
 
 
 def _vectors(profile: Profile) -> Iterator[Misfit]:

@@ -3,17 +3,22 @@
 Pure; the settings have been checked against the profile before (`device_rules`).
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from sys import intern
 
 from edge_agent.config.columns import ChannelFacts, Channels, PointFacts, Points
-from edge_agent.config.device import Device, StatusRule
+from edge_agent.config.device import Calibration, Device, StatusRule
 from edge_agent.config.device_rules import effective_limits_of, endpoint_for
 from edge_agent.config.library import LoadedProfile
-from edge_agent.config.model import ChannelSettings, DeviceSettings, Limits
+from edge_agent.config.model import ChannelSettings, DeviceSettings, Limits, NotAvailable
 from edge_agent.config.place import Spot
 from edge_agent.config.profile import PointProfile, StatusProfile
+from edge_agent.config.vocabulary import Role
+from edge_agent.wire.vocabulary import Phase
+
+CHECKS = frozenset({Phase.ZERO_CHECK, Phase.SPAN_CHECK, Phase.OTHER_CHECK_GAS})
 
 
 def device_of(settings: DeviceSettings, loaded: LoadedProfile, *, facility: str) -> Device:
@@ -52,7 +57,9 @@ def device_of(settings: DeviceSettings, loaded: LoadedProfile, *, facility: str)
         ),
         limits=_same_limits(limits),
         status_rules=_same_rules(rules),
-        identity=profile.identity(settings),
+        identity=profile.identity_checks(settings),
+        calibrations=site.calibrations(channels, rules),
+        not_available=site.not_available(channels),
     )
 
 
@@ -70,21 +77,63 @@ class _Site:
     ) -> tuple[PointFacts, ChannelFacts, Limits, tuple[StatusRule, ...]]:
         point = self._profile.point(channel.point)
         if point is None:
-            raise ValueError(f"device {self._settings.name} has misfits")
+            raise self._misfits()
         spot = self._profile.spot(self._settings, channel.point)
         read = PointFacts(place=spot.place, raw_type=point.raw_type, status=spot.status)
-        row = self._row(point, spot)
+        row = self._row(channel, point, spot)
         return read, row, _effective(channel.limits, point), self._rules_of(channel.point)
 
-    def _row(self, point: PointProfile, spot: Spot) -> ChannelFacts:
+    def calibrations(
+        self, channels: Sequence[ChannelSettings], rules: Sequence[tuple[StatusRule, ...]]
+    ) -> tuple[Calibration, ...]:
+        """Return what is known of the checks of the measurements that can be in one."""
+        indices = {channel.point: index for index, channel in enumerate(channels)}
+
+        def index_of(channel: ChannelSettings, role: Role) -> int | None:
+            fact = self._profile.fact_of(channel.point, role)
+            return None if fact is None else indices.get(fact)
+
+        return tuple(
+            Calibration(
+                index=index,
+                span=channel.span,
+                zero_reference=channel.zero_reference,
+                span_reference=channel.span_reference,
+                zero_reading_index=index_of(channel, Role.ZERO_READING),
+                span_reading_index=index_of(channel, Role.SPAN_READING),
+                zero_reference_index=index_of(channel, Role.ZERO_REFERENCE),
+                span_reference_index=index_of(channel, Role.SPAN_REFERENCE),
+            )
+            for index, channel in enumerate(channels)
+            if has_checks(rules[index])
+            and (point := self._profile.point(channel.point)) is not None
+            and point.role is Role.MEASUREMENT
+        )
+
+    def not_available(self, channels: Sequence[ChannelSettings]) -> tuple[NotAvailable | None, ...]:
+        """Return the numbers that mean none, channel by channel; empty where there are none."""
+        points = [self._profile.point(channel.point) for channel in channels]
+        found = tuple(None if point is None else point.not_available for point in points)
+        return found if any(found) else ()
+
+    def _misfits(self) -> ValueError:
+        return ValueError(f"device {self._settings.name} has misfits")
+
+    def _row(self, channel: ChannelSettings, point: PointProfile, spot: Spot) -> ChannelFacts:
+        parameter = channel.parameter or point.parameter
+        unit_of_measure = channel.unit_of_measure
+        if unit_of_measure is None:
+            unit_of_measure = point.unit_of_measure
+        if parameter is None or unit_of_measure is None:
+            raise self._misfits()
         return ChannelFacts(
-            parameter=point.parameter,
-            unit_of_measure=point.unit_of_measure,
+            parameter=parameter,
+            unit_of_measure=unit_of_measure,
             raw_type=point.raw_type,
             word_order=spot.word_order,
             scale=plain(point.scale),
             offset=plain(point.offset),
-            resolution=plain(point.resolution),
+            resolution=plain(channel.resolution or point.resolution),
             status_source=spot.status_source,
             profile=self._profile.id,
             profile_hash=self._profile_hash,
@@ -138,11 +187,20 @@ def plain(number: Decimal) -> str:
     return intern(f"{number:f}")
 
 
+def has_checks(rules: Sequence[StatusRule]) -> bool:
+    """Return whether a status word can say that its analyzer is in a zero or span check."""
+    return any(Phase(rule.quality >> 4 & 0xF) in CHECKS for rule in rules)
+
+
 def status_rules_of(status: StatusProfile) -> tuple[StatusRule, ...]:
     """Return the rules of a status word; the one for all other words stands last."""
     rules = [
         StatusRule(mask=1 << int(bit, 0), value=1 << int(bit, 0), quality=meaning.quality)
         for bit, meaning in status.bits.items()
+    ]
+    rules += [
+        StatusRule(mask=1 << int(bit, 0), value=0, quality=meaning.quality)
+        for bit, meaning in status.clear_bits.items()
     ]
     if status.enum:
         first, width = status.enum_first_bit, status.enum_last_bit - status.enum_first_bit + 1

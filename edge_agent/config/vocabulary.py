@@ -93,3 +93,33 @@ class ReasonWord(StrEnum):
     DEVICE_TIME_NOT_BELIEVED = "device_time_not_believed"
     COMMUNICATION = "communication"
     SUBSTITUTED = "substituted"
+
+
+class Role(StrEnum):
+    """What a point is for: a reading, or a fact about the calibration of another point."""
+
+    MEASUREMENT = "measurement"
+    ZERO_READING = "zero_reading"
+    SPAN_READING = "span_reading"
+    ZERO_REFERENCE = "zero_reference"
+    SPAN_REFERENCE = "span_reference"
+    SLOPE = "slope"
+    OFFSET = "offset"
+    LAST_CHECK_TIME = "last_check_time"
+    DIAGNOSTIC = "diagnostic"
+
+
+class Checked(StrEnum):
+    """What of a channel a register of the device can confirm."""
+
+    PARAMETER = "parameter"
+    UNIT_OF_MEASURE = "unit_of_measure"
+
+
+class ConfirmedKey(StrEnum):
+    """What a technician can stand for."""
+
+    UNIT_OF_MEASURE = "unit_of_measure"
+    PARAMETER = "parameter"
+    WORD_ORDER = "word_order"
+    ADDRESSING = "addressing"

@@ -4,13 +4,13 @@ Pure, and the same for every register protocol. Addresses are those of the proto
 block never reaches over an unreadable range and a value is never divided.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from edge_agent.config.columns import PointFacts
 from edge_agent.config.device import Table
-from edge_agent.config.protocols.modbus import register_of
+from edge_agent.config.protocols.modbus import StatusWord, register_of
 
 # Modbus Application Protocol V1.1b3, 6.1 to 6.4: the most that one answer holds.
 MAX_REGISTERS: Final = 125
@@ -50,11 +50,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Want:
-    """What one point needs from one answer: its value, its status word, or both of one table."""
+    """What one point needs from one answer: its value, its status word, or both of one table.
+
+    Of a status word that is put together a want is one part, by its index in the word.
+    """
 
     point_index: int
     value: Block | None
     status: Block | None
+    part_index: int | None = None
 
     @property
     def hull(self) -> Block:
@@ -108,16 +112,24 @@ class Rules:
 
 
 def wanted(point: PointFacts, index: int) -> tuple[Want, ...]:
-    """Return what a point needs: one want, or two when its status is in another table."""
+    """Return what a point needs: one want, or more when its status is in other places."""
     place = register_of(point.place)
     words = 1 if place.table in BIT_TABLES else WORD_COUNTS.get(point.raw_type, 1)
     value = Block(table=place.table, address=place.address, count=words)
     if point.status is None:
         return (Want(point_index=index, value=value, status=None),)
+    if isinstance(point.status, StatusWord):
+        return (Want(point_index=index, value=value, status=None), *_parts(point.status, index))
     said = register_of(point.status)
     status = Block(table=said.table, address=said.address, count=1)
     both = Want(point_index=index, value=value, status=status)
     return (both,) if place.table == said.table else both.parts()
+
+
+def _parts(word: StatusWord, index: int) -> Iterator[Want]:
+    for part_index, part in enumerate(word.parts):
+        block = Block(table=part.register.table, address=part.register.address, count=1)
+        yield Want(point_index=index, value=None, status=block, part_index=part_index)
 
 
 def sorted_out(wants: Iterable[Want], rules: Rules) -> tuple[tuple[Want, ...], tuple[Want, ...]]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edge_agent.config.columns import PointFacts, Points
 from edge_agent.config.device import Device
-from edge_agent.config.protocols.modbus import speech_of
+from edge_agent.config.protocols.modbus import StatusWord, speech_of
 from edge_agent.drivers.blocks import (
     BIT_TABLES,
     MAX_BITS,
@@ -27,6 +27,7 @@ from edge_agent.drivers.blocks import (
     sorted_out,
     wanted,
 )
+from edge_agent.drivers.status_parts import Composition, Octets
 from edge_agent.wire.vocabulary import NO_VALUE, Int64Array, QualityClass, Reason, UInt32Array
 
 # On TCP a request costs a round trip and its handling at both ends, a register read in passing two
@@ -51,6 +52,7 @@ class Layout:
         point_count: number of points of the device.
         rules: what a request may look like; grows by what the device refused.
         refused: what the device refused, value and status word apart.
+        composed: the points whose status words are put together, by rising index.
 
     """
 
@@ -58,6 +60,7 @@ class Layout:
     point_count: int
     rules: Rules
     refused: tuple[Want, ...] = ()
+    composed: tuple[tuple[int, StatusWord], ...] = ()
 
     @classmethod
     def of(cls, device: Device, *, max_gap: int = MAX_GAP_TCP) -> Self:
@@ -85,7 +88,16 @@ class Layout:
                 f"device {device.name}: channels {lost} lie in an unreadable range or are wider "
                 f"than {speech.max_registers_per_read} registers"
             )
-        return cls(requests=planned(readable, rules), point_count=len(device.points), rules=rules)
+        return cls(
+            requests=planned(readable, rules),
+            point_count=len(device.points),
+            rules=rules,
+            composed=tuple(
+                (index, point.status)
+                for index, point in enumerate(device.points)
+                if isinstance(point.status, StatusWord)
+            ),
+        )
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -143,9 +155,14 @@ class Decoder:
         nowhere = sum(_size_bytes(request.block) for request in layout.requests)
         raw_at = np.full((layout.point_count, 8), nowhere, np.intp)
         status_at = np.full((layout.point_count, 4), nowhere, np.intp)
+        parts: dict[tuple[int, int], Octets] = {}
         start = 0
         for request in layout.requests:
             for want in request.wants:
+                if want.part_index is not None and want.status is not None:
+                    low, high = (*_byte_offsets(request.block, want.status), nowhere - start)[:2]
+                    parts[want.point_index, want.part_index] = (start + high, start + low)
+                    continue
                 for part, places in ((want.value, raw_at), (want.status, status_at)):
                     if part is not None:
                         offsets = _byte_offsets(request.block, part)
@@ -155,6 +172,9 @@ class Decoder:
         self._raw_at: IndexArray = raw_at.ravel()
         has_status = bool((status_at != nowhere).any())
         self._status_at: IndexArray | None = status_at.ravel() if has_status else None
+        self._composition = (
+            Composition(layout.composed, parts, nowhere) if layout.composed else None
+        )
         self._no_status = _constant(np.zeros(layout.point_count, np.uint32))
         self.transport: UInt32Array = _constant(_transport(layout))
 
@@ -182,9 +202,12 @@ class Decoder:
         if len(octets) != self._size_bytes:
             raise ValueError(f"answers of {len(octets)} bytes, must be {self._size_bytes}")
         raw: Int64Array = octets.take(self._raw_at).view("<i8")
-        if self._status_at is None:
-            return raw, self._no_status
-        return raw, octets.take(self._status_at).view("<u4")
+        status = self._no_status
+        if self._status_at is not None:
+            status = octets.take(self._status_at).view("<u4")
+        if self._composition is not None:
+            status = self._composition.put(octets, status)
+        return raw, status
 
 
 def decoder_of(device: Device, *, max_gap: int = MAX_GAP_TCP) -> Decoder:

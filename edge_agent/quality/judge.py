@@ -18,12 +18,17 @@ import numpy.typing as npt
 
 from edge_agent.config.device import Device
 from edge_agent.quality import checks
+from edge_agent.quality.calibration import Calibrations
 from edge_agent.quality.criteria import criteria_of
 from edge_agent.quality.history import History
-from edge_agent.quality.words import CLASS, PHASE, combined, marked, status_quality
+from edge_agent.quality.sentinels import Sentinels
+from edge_agent.quality.words import CLASS, PHASE, STATUS_LACKING, combined, marked, status_quality
+from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Readings, Scan
 from edge_agent.wire.vocabulary import (
     NO_VALUE,
+    BoolArray,
+    Int64Array,
     QualityClass,
     Reason,
     UInt32Array,
@@ -39,16 +44,18 @@ CLASSES: Final = {
     Reason.STUCK: QualityClass.OUT_OF_SPECIFICATION,
     Reason.AFTER_GAP: QualityClass.GOOD,
 }
-# The driver read no status word, so 0 is not what the device said (drivers.registers).
-STATUS_LACKING: Final = np.uint32(NO_VALUE | Reason.NO_FLAGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judgement:
-    """A judged scan; an alarm when a channel has just left good, or changed its phase."""
+    """A judged scan; an alarm when a channel has just left good, or changed its phase.
+
+    `events` tell the zero and span checks that end and begin with it.
+    """
 
     readings: Readings
     is_alarm: bool
+    events: tuple[Event, ...] = ()
 
 
 class Judge:
@@ -67,6 +74,8 @@ class Judge:
         self._said: UInt32Array = self._criteria.always
         self._has_value = self._is_measuring = np.ones(len(self._channels), dtype=np.bool_)
         self._quality = self._said
+        self._sentinels = Sentinels.of(device)
+        self._calibrations = Calibrations(device) if device.calibrations else None
 
     def judge(self, scan: Scan) -> Judgement:
         """Return the readings of a scan with their quality.
@@ -76,10 +85,10 @@ class Judge:
 
         """
         if scan.channel.tobytes() == self._channels.tobytes():
-            quality, is_alarm = self._judged(scan, None)
+            quality, is_alarm, events = self._judged(scan, None)
         else:
             where = self._places(scan)
-            quality, is_alarm = self._judged(self._widened(scan, where), where)
+            quality, is_alarm, events = self._judged(self._widened(scan, where), where)
             quality = quality[where]
         readings = Readings(
             at_ns=scan.at_ns,
@@ -89,10 +98,12 @@ class Judge:
             status=scan.status,
             quality=quality,
         )
-        return Judgement(readings=readings, is_alarm=is_alarm)
+        return Judgement(readings=readings, is_alarm=is_alarm, events=events)
 
-    def _judged(self, scan: Scan, where: IndexArray | None) -> tuple[UInt32Array, bool]:
-        """Return the quality of every channel, and whether one of them has worsened.
+    def _judged(
+        self, scan: Scan, where: IndexArray | None
+    ) -> tuple[UInt32Array, bool, tuple[Event, ...]]:
+        """Return the quality of every channel, whether one of them has worsened, and checks.
 
         Args:
             scan: of every channel.
@@ -100,14 +111,16 @@ class Judge:
 
         """
         self._hear(scan)
-        quality = self._checked(scan, where)
+        quality, integers, numbers = self._checked(scan, where)
         if where is not None:
             kept = self._quality.copy()
             kept[where] = quality[where]
             quality = kept
         is_alarm = _has_worsened(self._quality, quality)
         self._quality = quality
-        return quality, is_alarm
+        if self._calibrations is None:
+            return quality, is_alarm, ()
+        return quality, is_alarm, self._calibrations.step(quality, integers, numbers, scan)
 
     def _places(self, scan: Scan) -> IndexArray:
         """Return where the channels of a scan stand among those of the device; shape (k,)."""
@@ -140,8 +153,14 @@ class Judge:
         self._has_value = (said & np.uint32(NO_VALUE)) == 0
         self._is_measuring = (said & PHASE) == 0
 
-    def _checked(self, scan: Scan, where: IndexArray | None) -> UInt32Array:
+    def _checked(
+        self, scan: Scan, where: IndexArray | None
+    ) -> tuple[UInt32Array, Int64Array, BoolArray]:
+        """Return quality, values in steps of the resolution, and where there is one."""
         integers, is_number = self._criteria.scaling.integers(scan.raw)
+        is_none = self._sentinels.among(integers) if self._sentinels is not None else None
+        if is_none is not None:
+            is_number = is_number & ~is_none
         numbers = is_number & self._has_value
         if where is not None:
             is_there = np.zeros(len(numbers), np.bool_)
@@ -162,7 +181,9 @@ class Judge:
         lacking = self._has_value & ~is_number
         if np.count_nonzero(lacking):
             quality = marked(quality, lacking, QualityClass.FAILURE, Reason.NOT_A_NUMBER)
-        return quality
+        if is_none is not None and np.count_nonzero(is_none):
+            quality = np.where(is_none, quality | np.uint32(NO_VALUE), quality)
+        return quality, integers, numbers
 
 
 def _has_worsened(before: UInt32Array, after: UInt32Array) -> bool:

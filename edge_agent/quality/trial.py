@@ -18,7 +18,14 @@ from edge_agent.config.vocabulary import ClassWord, PhaseWord
 from edge_agent.quality.judge import Judge
 from edge_agent.wire.engineering import Scaling
 from edge_agent.wire.readings import Readings, Scan
-from edge_agent.wire.vocabulary import Int64Array, Phase, QualityClass, Reason, UInt32Array
+from edge_agent.wire.vocabulary import (
+    NO_VALUE,
+    Int64Array,
+    Phase,
+    QualityClass,
+    Reason,
+    UInt32Array,
+)
 
 # Raw words, status words and transport bits of a device's points, in their order, that its driver
 # makes of what a test vector of its profile says; pure.
@@ -28,6 +35,8 @@ Decode: TypeAlias = Callable[
 
 # What the gateway adds by itself; a profile says only what the device means.
 OURS: Final = int(Reason.JUDGED | Reason.NO_FLAGS)
+# What says that there is no number; a vector says it by leaving the value out.
+NO_NUMBER: Final = int(NO_VALUE | Reason.NOT_A_NUMBER)
 
 
 def vector_faults(loaded: LoadedProfile, decode: Decode) -> tuple[str, ...]:
@@ -53,7 +62,7 @@ def _faults(loaded: LoadedProfile, vector: TestVector, decode: Decode) -> Iterat
     )
     readings = Judge(device, simulated=False).judge(scan).readings
     values = dict(zip(sorted(vector.expect), _values(device, readings), strict=True))
-    said = [quality & ~OURS for quality in readings.quality.tolist()]
+    said = [quality & ~(OURS | NO_NUMBER) for quality in readings.quality.tolist()]
     qualities = dict(zip(sorted(vector.expect), said, strict=True))
     for point, expected in vector.expect.items():
         if values[point] != expected.value:
@@ -74,7 +83,8 @@ def _device(loaded: LoadedProfile, vector: TestVector) -> Device:
 
 def _values(device: Device, readings: Readings) -> Iterator[Decimal | None]:
     integers, is_number = Scaling(device.channels).integers(readings.raw)
-    for row, integer, has in zip(device.channels, integers.tolist(), is_number, strict=True):
+    has_value = is_number & ((readings.quality & np.uint32(NO_NUMBER)) == 0)
+    for row, integer, has in zip(device.channels, integers.tolist(), has_value, strict=True):
         yield Decimal(row.resolution) * integer if has else None
 
 
@@ -82,8 +92,6 @@ def _quality(expected: Expectation) -> int:
     quality = QualityClass[expected.class_.name] | Phase[expected.phase.name] << 4
     for reason in expected.reasons:
         quality |= Reason[reason.name]
-    if expected.value is None:
-        quality |= Reason.NOT_A_NUMBER
     return int(quality)
 
 

@@ -9,11 +9,13 @@ from typing import Final
 import numpy as np
 
 from edge_agent.config.device import StatusRule
-from edge_agent.wire.vocabulary import BoolArray, QualityClass, Reason, UInt32Array
+from edge_agent.wire.vocabulary import NO_VALUE, BoolArray, QualityClass, Reason, UInt32Array
 
 CLASS: Final = np.uint32(0x7)
 PHASE: Final = np.uint32(0xF0)
 REST: Final = np.uint32(0xFFFF_FF08)
+# The driver read no status word, so 0 is not what the device said (drivers.registers).
+STATUS_LACKING: Final = np.uint32(NO_VALUE | Reason.NO_FLAGS)
 
 
 def combined(first: UInt32Array, second: UInt32Array) -> UInt32Array:

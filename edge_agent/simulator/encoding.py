@@ -10,8 +10,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, TypeAlias
 
 from edge_agent.config.model import Addressing, Table, WordOrder
-from edge_agent.config.protocols.modbus_parts import ModbusPoint, ModbusStatus
+from edge_agent.config.protocols.modbus_parts import BIT_TABLES, ModbusPoint
 from edge_agent.config.protocols.modbus_profile import ModbusProfile
+from edge_agent.config.protocols.modbus_status import ModbusStatus
 from edge_agent.config.vocabulary import ClassWord, PhaseWord
 from edge_agent.simulator.plant import Indication
 
@@ -42,14 +43,31 @@ def registers(profile: ModbusProfile, indication: Indication) -> Words:
     words: Words = {}
     for point in profile.points.values():
         first = pdu_address(profile, point.address)
-        value = indication.values.get(point.parameter, 0.0)
+        value = indication.values.get(point.parameter or "", 0.0)
         for offset, word in enumerate(encoded(point, profile.modbus.word_order, value)):
             words[point.table, first + offset] = word
     gas_words = {p.status for p in profile.points.values() if p.parameter in GASES}
     for name, status in profile.status.items():
-        place = status.table, pdu_address(profile, status.address)
-        words[place] = status_word(status, indication if name in gas_words else None)
+        word = status_word(status, indication if name in gas_words else None)
+        for table, printed, bits in spread(status, word):
+            place = table, pdu_address(profile, printed)
+            words[place] = words.get(place, 0) | bits
     return words
+
+
+def spread(status: ModbusStatus, word: int) -> Iterator[tuple[Table, int, int]]:
+    """Yield table, printed address and bits of everything that a status word is made of."""
+    if status.table is not None and status.address is not None:
+        for index in range(status.registers):  # the most significant first
+            shift = 16 * (status.registers - 1 - index)
+            yield status.table, status.address + index, word >> shift & 0xFFFF
+    for part in status.parts:
+        bits = word >> part.at & (1 << part.width) - 1
+        if part.table in BIT_TABLES:
+            for index in range(part.width):
+                yield part.table, part.address + index, bits >> index & 1
+        else:
+            yield part.table, part.address, bits << part.bit
 
 
 def pdu_address(profile: ModbusProfile, printed: int) -> int:
@@ -108,6 +126,8 @@ def status_word(status: ModbusStatus, indication: Indication | None) -> int:
     numbers: Mapping[str, PhaseWord] = {key: m.phase for key, m in status.enum.items()}
     word = next((int(key, 0) for key, p in numbers.items() if p is phase), 0)
     word <<= status.enum_first_bit
+    for key in status.clear_bits:
+        word |= 1 << int(key, 0)
     if indication and indication.has_failed:
         for key, meaning in status.bits.items():
             if meaning.class_ is ClassWord.FAILURE:

@@ -40,6 +40,14 @@ class StatusWord(Place):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Text(Place):
+    """A text in ASCII, two characters a register, the first in the high byte; blanks fill it."""
+
+    register: Register
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModbusSpeech(Speech):
     """How one unit is asked.
 

@@ -1,45 +1,86 @@
 """What must agree within the profile of a Modbus device, and with the file of a device; pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
 
 from edge_agent.config.finding import written
-from edge_agent.config.model import DeviceSettings
+from edge_agent.config.model import ChannelSettings, DeviceSettings
 from edge_agent.config.protocols.modbus_addresses import (
     ADDRESS_COUNT,
     pdu_address,
     register_count,
 )
 from edge_agent.config.protocols.modbus_parts import (
+    BIT_TABLES,
     ModbusFacts,
     ModbusPoint,
-    ModbusStatus,
     ModbusVector,
 )
+from edge_agent.config.protocols.modbus_status import Block, ModbusStatus
 from edge_agent.config.structure import KeyPath, Misfit
-from edge_agent.config.vocabulary import Addressing, Table, WordOrder
+from edge_agent.config.vocabulary import Addressing, Checked, Table, WordOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """Registers as a document prints them; in a block those of its first one.
+
+    `offsets` says how far it is from there to each.
+    """
+
+    path: KeyPath
+    table: Table
+    address: int
+    count: int
+    offsets: range = range(1)
 
 
 def addresses(
-    facts: ModbusFacts,
-    points: Mapping[str, ModbusPoint],
-    status: Mapping[str, ModbusStatus],
-    addressing: Addressing,
+    facts: ModbusFacts, places: Iterable[Printed], addressing: Addressing
 ) -> Iterator[Misfit]:
     """Yield the addresses of a profile that are none when counted so, or cannot be read."""
-    places: list[tuple[KeyPath, Table, int, int]] = [
-        *(
-            (("points", name, "address"), one.table, one.address, register_count(one.raw_type))
-            for name, one in points.items()
-        ),
-        *((("status", name, "address"), one.table, one.address, 1) for name, one in status.items()),
-    ]
     for index, gap in enumerate(facts.unreadable):
         for key, address in (("first", gap.first), ("last", gap.last)):
             path: KeyPath = ("modbus", "unreadable", index, key)
             yield from _no_address(path, gap.table, address, 1, addressing)
-    for path, table, address, count in places:
-        yield from _no_address(path, table, address, count, addressing)
-        yield from _unreadable(path, table, address, count, facts)
+    for place in places:
+        yield from _too_wide(place, facts)
+        for offset in place.offsets:
+            there = (place.path, place.table, place.address + offset, place.count)
+            found = [*_no_address(*there, addressing), *_unreadable(*there, facts)]
+            yield from found
+            if found:
+                break
+
+
+def printed_in(
+    points: Mapping[str, ModbusPoint], status: Mapping[str, ModbusStatus], block: Block | None
+) -> Iterator[Printed]:
+    """Yield all registers of points and status words, with paths from the table they stand in."""
+    stride, count = (1, 1) if block is None else (block.stride, block.count)
+    offsets = range(0, stride * count, stride)
+    for name, point in points.items():
+        width = register_count(point.raw_type)
+        path: KeyPath = ("points", name, "address")
+        yield Printed(path, point.table, point.address, width, offsets)
+        for key, check in point.checks.items():
+            width = register_count(check.raw_type)
+            path = ("points", name, "checks", key, "address")
+            at = range(1) if check.fixed else offsets
+            yield Printed(path, check.table, check.address, width, at)
+    stride = stride if block is None or block.status_stride is None else block.status_stride
+    offsets = range(0, stride * count, stride)
+    for name, word in status.items():
+        at = range(1) if word.fixed else offsets
+        if word.table is not None and word.address is not None:
+            path = ("status", name, "address")
+            yield Printed(path, word.table, word.address, word.registers, at)
+        for index, part in enumerate(word.parts):
+            path = ("status", name, "parts", index, "address")
+            at = range(1) if word.fixed or part.fixed else offsets
+            width = part.width if part.table in BIT_TABLES else 1
+            yield Printed(path, part.table, part.address, width, at)
 
 
 def _no_address(
@@ -54,15 +95,19 @@ def _no_address(
         )
 
 
+def _too_wide(place: Printed, facts: ModbusFacts) -> Iterator[Misfit]:
+    if place.table not in BIT_TABLES and place.count > facts.max_registers_per_read:
+        most = facts.max_registers_per_read
+        yield Misfit(
+            path=place.path,
+            message=f"{place.count} registers, and one request gives {most}",
+            remedy="raise modbus.max_registers_per_read, or correct raw_type",
+        )
+
+
 def _unreadable(
     path: KeyPath, table: Table, address: int, count: int, facts: ModbusFacts
 ) -> Iterator[Misfit]:
-    if count > facts.max_registers_per_read:
-        yield Misfit(
-            path=path,
-            message=f"{count} registers, and one request gives {facts.max_registers_per_read}",
-            remedy="raise modbus.max_registers_per_read, or correct raw_type",
-        )
     if any(
         gap.table == table and gap.first < address + count and address <= gap.last
         for gap in facts.unreadable
@@ -125,3 +170,27 @@ def impossible(confirmed: Addressing, misfits: Iterable[Misfit]) -> Iterator[Mis
             message=f"{confirmed} cannot be: the profile's {place}: {misfit.message}",
             remedy="compare a reading with the front panel once more",
         )
+
+
+def codes(channel: ChannelSettings, point: ModbusPoint, path: KeyPath) -> Iterator[Misfit]:
+    """Yield that a channel says what no code of the device stands for."""
+    for check in point.checks.values():
+        said = said_of(check.of, channel, point)
+        if said is not None and said not in check.codes.values():
+            known = ", ".join(sorted(set(check.codes.values())))
+            yield Misfit(
+                path=path,
+                message=f"the device has no code for the {check.of} '{said}'",
+                remedy=f"it can say {known}",
+            )
+
+
+def said_of(key: Checked, channel: ChannelSettings, point: ModbusPoint) -> str | None:
+    """Return what channel and profile together say of what a register can confirm."""
+    match key:
+        case Checked.PARAMETER:
+            return channel.parameter or point.parameter
+        case Checked.UNIT_OF_MEASURE:
+            return channel.unit_of_measure or point.unit_of_measure
+        case _:
+            assert_never(key)

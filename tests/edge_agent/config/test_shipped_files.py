@@ -28,7 +28,7 @@ KINDS: Final = {"agent": AgentFile, "device": DeviceSettings}
 SCHEMAS: Final = (*KINDS, "profile")
 SAMPLES: Final = {"agent": DOCS / "agent.sample.toml", "device": DOCS / "device.sample.toml"}
 TOML_FILES: Final = [
-    *(("profile", path) for path in sorted((ROOT / "firmware_profiles").rglob("*.toml"))),
+    *(("profile", path) for path in sorted((ROOT / "firmware_profiles").rglob("[!_]*.toml"))),
     *(("profile", path) for path in sorted((ROOT / "tests/cases/profiles").glob("*.toml"))),
     *SAMPLES.items(),
     ("agent", ROOT / "tests/cases/config/_good/agent.toml"),
@@ -82,7 +82,10 @@ def test_a_sample_names_every_key(kind: str) -> None:
 def test_keys_behind_a_comment_sign_in_a_sample_can_be_used() -> None:
     for kind, path in SAMPLES.items():
         text = re.sub(
-            r"^# ([\w.]+ = )", r"\1", path.read_text(encoding="utf-8"), flags=re.MULTILINE
+            r"^# (\[\[\w+\]\]|[\w.]+ = )",
+            r"\1",
+            path.read_text(encoding="utf-8"),
+            flags=re.MULTILINE,
         )
         _, misfits = structure(tomllib.loads(text, parse_float=Decimal), KINDS[kind])
         assert misfits == ()

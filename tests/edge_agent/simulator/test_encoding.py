@@ -18,7 +18,8 @@ def indication(phase: Phase = Phase.MEASURING, *, has_failed: bool = False) -> I
     """Return an indication whose values are those of the profile's first test vector."""
     expected = PROFILE.test_vectors[0].expect
     values = {
-        PROFILE.points[name].parameter: float(each.value or 0) for name, each in expected.items()
+        str(PROFILE.points[name].parameter): float(each.value or 0)
+        for name, each in expected.items()
     }
     return Indication(values=values, phase=phase, has_failed=has_failed)
 
