@@ -170,6 +170,7 @@ SHOWN = (
         "invalid",
         "uncovered",
     ),
+    *("published", "published_alike", "found", "lost", "twice"),
 )
 
 
