@@ -14,6 +14,7 @@ from edge_agent.config.protocols.mqtt_settings import (
     MqttSettings,
     SparkplugSettings,
 )
+from edge_agent.config.protocols.opcua_settings import OpcuaSettings
 from edge_agent.config.vocabulary import Addressing, ConfirmedKey, WordOrder
 
 # docs/wire-format.md section 3: the channel of a row is a u32 and 0 is never used.
@@ -192,6 +193,7 @@ class DeviceSettings:
         serial: how octets go over the line, where the endpoint is a serial port.
         broker: how the agent presents itself, where the endpoint is an MQTT broker.
         mqtt: where a device publishes, and how far its time is believed.
+        opcua: how the session with an OPC UA server is protected.
         sparkplug: which edge node of the broker it is.
         confirmations: what technicians stand for.
         channels: the channels it gives.
@@ -208,6 +210,7 @@ class DeviceSettings:
     serial: SerialLine | None = None
     broker: BrokerSettings | None = None
     mqtt: MqttSettings | None = None
+    opcua: OpcuaSettings | None = None
     sparkplug: SparkplugSettings | None = None
     confirmations: tuple[Confirmation, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()

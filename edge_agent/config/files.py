@@ -12,6 +12,9 @@ OWNER_ONLY = 0o600
 # What systemd hands to a service (LoadCredential= in systemd.exec(5)) is given to its user by an
 # access list, which shows as permission of the group.
 CREDENTIAL = 0o440
+# The files that tables of a device name; secret ones only their owner may read.
+PUBLIC_FILES = ("ca_file", "certificate_file", "server_certificate_file")
+SECRET_FILES = ("key_file", "password_file")
 
 
 def file_misfits(agent: AgentFile, *, credentials: Path | None) -> tuple[Misfit, ...]:
@@ -38,16 +41,14 @@ def file_misfits(agent: AgentFile, *, credentials: Path | None) -> tuple[Misfit,
 
 def device_file_misfits(device: DeviceSettings) -> tuple[Misfit, ...]:
     """Return what is wrong with the files that the file of a device names, with absolute paths."""
-    broker = device.broker
-    if broker is None:
-        return ()
     found: list[Misfit] = []
-    if broker.ca_file is not None:
-        found += _readable(broker.ca_file, ("broker", "ca_file"))
-    if broker.password_file is not None:
-        key = ("broker", "password_file")
-        found += _readable(broker.password_file, key)
-        found += _private(broker.password_file, key, OWNER_ONLY)
+    for table in ("broker", "opcua"):
+        section = getattr(device, table)
+        for name in (*PUBLIC_FILES, *SECRET_FILES):
+            path: Path | None = getattr(section, name, None)
+            if path is not None:
+                found += _readable(path, (table, name))
+                found += _private(path, (table, name), OWNER_ONLY) if name in SECRET_FILES else ()
     return tuple(found)
 
 

@@ -147,9 +147,9 @@ def _anchored(agent: AgentFile, folder: Path) -> AgentFile:
 
 def _anchored_device(device: DeviceSettings, folder: Path) -> DeviceSettings:
     """Return the settings of a device with every path in its tables absolute."""
-    if device.broker is None:
-        return device
-    return replace(device, broker=_absolute(device.broker, folder))
+    broker = None if device.broker is None else _absolute(device.broker, folder)
+    opcua = None if device.opcua is None else _absolute(device.opcua, folder)
+    return replace(device, broker=broker, opcua=opcua)
 
 
 def _absolute(section: Section, folder: Path) -> Section:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PROTOCOLS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "modbus": "edge_agent.drivers.modbus:connect",
+        "opcua": "edge_agent.drivers.opcua:connect",
         "mqtt": "edge_agent.drivers.mqtt:connect",
         "sparkplug": "edge_agent.drivers.sparkplug:connect",
     }
@@ -24,6 +25,7 @@ PROTOCOLS: Final[Mapping[str, str]] = MappingProxyType(
 TRIALS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "modbus": "edge_agent.drivers.modbus_trial:decoded",
+        "opcua": "edge_agent.drivers.opcua_trial:decoded",
         "mqtt": "edge_agent.drivers.mqtt_trial:decoded",
         "sparkplug": "edge_agent.drivers.sparkplug_trial:decoded",
     }
