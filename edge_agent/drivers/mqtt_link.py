@@ -137,7 +137,12 @@ class Link:
     async def close(self) -> None:
         """Say farewell and end the thread, within a limit."""
         self._is_closing = True
-        await asyncio.to_thread(self._finish)
+        client = self._client
+        await asyncio.to_thread(_finish, client, self._has_ended)
+        # paho closes its own pair of sockets when nobody holds it any more, and not before.
+        client.on_connect = client.on_subscribe = None
+        client.on_message = client.on_disconnect = None
+        del self._client
 
     @property
     def end(self) -> str | None:
@@ -191,29 +196,19 @@ class Link:
 
     def _connect(self) -> None:
         """Open the connection; in a thread, because files are read and names are looked up."""
-        login = self._login
+        client, login = self._client, self._login
         if login.user is not None:
             password = None
             if login.password_file is not None:
                 password = login.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-            self._client.username_pw_set(login.user, password)
+            client.username_pw_set(login.user, password)
         if self._endpoint.scheme == "mqtts":
-            self._client.tls_set(None if login.ca_file is None else str(login.ca_file))
-        self._client.connect(self._endpoint.host, self._endpoint.port, self._keepalive_s)
-        self._client.loop_start()
+            client.tls_set(None if login.ca_file is None else str(login.ca_file))
+        client.connect(self._endpoint.host, self._endpoint.port, self._keepalive_s)
+        client.loop_start()
         if self._is_closing:
             # The caller was cancelled while the connection was made, and did not see it.
-            self._finish()
-
-    def _finish(self) -> None:
-        """End the connection and the thread; called off the loop."""
-        connection = self._client.socket()
-        self._client.disconnect()
-        is_told = connection is None or self._has_ended.wait(FAREWELL_S)
-        if not is_told and isinstance(connection, socket.socket):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        self._client.loop_stop()
+            _finish(client, self._has_ended)
 
     # What follows is called in paho's thread; its parameters are paho's.
 
@@ -276,3 +271,14 @@ class Link:
         if self._end is None:
             self._end = why
         self._changed.set()
+
+
+def _finish(client: Client, has_ended: threading.Event) -> None:
+    """End the connection and the thread of a client; called off the loop."""
+    connection = client.socket()
+    client.disconnect()
+    is_told = connection is None or has_ended.wait(FAREWELL_S)
+    if not is_told and isinstance(connection, socket.socket):
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+    client.loop_stop()
