@@ -56,7 +56,7 @@ pins:
 system-packages:
 	apt-get update
 	DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-	  chromium e2fsprogs fuse3 gcc libc6-dev mount prometheus strace systemd
+	  chromium e2fsprogs fuse3 gcc libc6-dev mosquitto mount prometheus strace systemd
 
 $(VENV)/.python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: set PYTHON=")'

@@ -159,9 +159,10 @@ class Intake:
 
     def deliver(self, delivery: Delivery) -> None:
         """Hold what a device sent unasked, unless it was held before."""
-        if delivery.mark in self._marks:
+        if delivery.mark in self._marks and not delivery.is_new:
             return
         if delivery.mark:
+            self._marks.pop(delivery.mark, None)  # the newest are kept longest
             self.remember((delivery.mark,))
             self._fresh_marks.append(delivery.mark)
         for loss in delivery.losses:

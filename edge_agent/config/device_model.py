@@ -9,6 +9,11 @@ from typing import Annotated
 
 from edge_agent.config.constraint import Matching, Within, fault, field_faults, refuse
 from edge_agent.config.endpoint import SerialLine
+from edge_agent.config.protocols.mqtt_settings import (
+    BrokerSettings,
+    MqttSettings,
+    SparkplugSettings,
+)
 from edge_agent.config.vocabulary import Addressing, ConfirmedKey, WordOrder
 
 # docs/wire-format.md section 3: the channel of a row is a u32 and 0 is never used.
@@ -185,6 +190,9 @@ class DeviceSettings:
         word_order: what a technician confirmed, where the profile says unknown.
         addressing: what a technician confirmed, where the profile says unknown.
         serial: how octets go over the line, where the endpoint is a serial port.
+        broker: how the agent presents itself, where the endpoint is an MQTT broker.
+        mqtt: where a device publishes, and how far its time is believed.
+        sparkplug: which edge node of the broker it is.
         confirmations: what technicians stand for.
         channels: the channels it gives.
     """
@@ -198,6 +206,9 @@ class DeviceSettings:
     word_order: WordOrder | None = None
     addressing: Addressing | None = None
     serial: SerialLine | None = None
+    broker: BrokerSettings | None = None
+    mqtt: MqttSettings | None = None
+    sparkplug: SparkplugSettings | None = None
     confirmations: tuple[Confirmation, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()
 

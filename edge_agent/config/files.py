@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_agent.config.model import AgentFile
+from edge_agent.config.model import AgentFile, DeviceSettings
 from edge_agent.config.structure import KeyPath, Misfit
 
 OWNER_ONLY = 0o600
@@ -36,6 +36,21 @@ def file_misfits(agent: AgentFile, *, credentials: Path | None) -> tuple[Misfit,
     )
 
 
+def device_file_misfits(device: DeviceSettings) -> tuple[Misfit, ...]:
+    """Return what is wrong with the files that the file of a device names, with absolute paths."""
+    broker = device.broker
+    if broker is None:
+        return ()
+    found: list[Misfit] = []
+    if broker.ca_file is not None:
+        found += _readable(broker.ca_file, ("broker", "ca_file"))
+    if broker.password_file is not None:
+        key = ("broker", "password_file")
+        found += _readable(broker.password_file, key)
+        found += _private(broker.password_file, key, OWNER_ONLY)
+    return tuple(found)
+
+
 def _readable(path: Path, key: KeyPath) -> Iterator[Misfit]:
     status = _seen(path)
     is_file = isinstance(status, os.stat_result) and stat.S_ISREG(status.st_mode)
@@ -55,7 +70,7 @@ def _private(path: Path, key: KeyPath, allowed: int) -> Iterator[Misfit]:
     if isinstance(status, os.stat_result) and stat.S_IMODE(status.st_mode) & ~allowed:
         yield Misfit(
             path=key,
-            message=f"others may use the signing key {path}",
+            message=f"others may use the {key[-1]} {path}",
             remedy=f"take it from them: chmod 600 {path}",
         )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge_agent.config.bundling import bundle_of
 from edge_agent.config.device_rules import device_misfits
-from edge_agent.config.files import file_misfits
+from edge_agent.config.files import device_file_misfits, file_misfits
 from edge_agent.config.finding import Finding, in_file, problems_of
 from edge_agent.config.library import Library, LoadedProfile
 from edge_agent.config.model import AgentFile, DeviceSettings
@@ -46,6 +46,7 @@ def load_plan(
         if profile is not None:
             loaded[profile.profile.id] = profile
             found += in_file(device.file, device_misfits(device.settings, profile.profile))
+            found += in_file(device.file, device_file_misfits(device.settings))
         files.append(
             DeviceFile(
                 file=device.file,

@@ -92,7 +92,8 @@ def read_settings(
         found += in_file(device.name, device_read.misfits)
         kept[device.name] = device_read.kept
         if device_read.settings is not None:
-            devices.append(WrittenDevice(file=device.name, settings=device_read.settings))
+            settings = _anchored_device(device_read.settings, agent_toml.parent.absolute())
+            devices.append(WrittenDevice(file=device.name, settings=settings))
     return Written(
         agent_file=str(agent_toml),
         agent=agent and _anchored(agent, agent_toml.parent.absolute()),
@@ -142,6 +143,13 @@ def _anchored(agent: AgentFile, folder: Path) -> AgentFile:
     """Return the settings with every path absolute: relative ones start from the folder."""
     sections = {section.name: getattr(agent, section.name) for section in fields(agent)}
     return AgentFile(**{name: _absolute(section, folder) for name, section in sections.items()})
+
+
+def _anchored_device(device: DeviceSettings, folder: Path) -> DeviceSettings:
+    """Return the settings of a device with every path in its tables absolute."""
+    if device.broker is None:
+        return device
+    return replace(device, broker=_absolute(device.broker, folder))
 
 
 def _absolute(section: Section, folder: Path) -> Section:

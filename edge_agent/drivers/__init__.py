@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 PROTOCOLS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "modbus": "edge_agent.drivers.modbus:connect",
+        "mqtt": "edge_agent.drivers.mqtt:connect",
+        "sparkplug": "edge_agent.drivers.sparkplug:connect",
     }
 )
 # What each protocol makes of a test vector (`edge_agent.quality.trial`), without its library.
 TRIALS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "modbus": "edge_agent.drivers.modbus_trial:decoded",
+        "mqtt": "edge_agent.drivers.mqtt_trial:decoded",
+        "sparkplug": "edge_agent.drivers.sparkplug_trial:decoded",
     }
 )
 

@@ -65,6 +65,7 @@ class Delivery:
     scans: tuple[Scan, ...]
     losses: tuple[Loss, ...] = ()
     mark: bytes = b""
+    is_new: bool = False
 
 
 # Waits for deliveries until a CLOCK_BOOTTIME, nanoseconds, and returns them, or none; raises what

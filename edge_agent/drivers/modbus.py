@@ -1,4 +1,4 @@
-"""Modbus TCP: reads the registers and bits of the devices behind one connection as scans.
+"""Modbus over TCP, RTU over TCP and serial RTU: reads the registers and bits of devices as scans.
 
 What a device refuses is divided until the rest is readable. Nothing here can write to a device.
 """
@@ -14,6 +14,7 @@ from edge_agent.config.device import Device
 from edge_agent.config.protocols.modbus import speech_of
 from edge_agent.drivers.base import Connection, DeviceRefusedError
 from edge_agent.drivers.modbus_link import Link, RefusedBlockError
+from edge_agent.drivers.modbus_rtu import RtuLink
 from edge_agent.drivers.registers import Decoder, decoder_of
 from edge_agent.wire.readings import Scan
 
@@ -33,7 +34,9 @@ async def connect(devices: Sequence[Device], clock: Clock) -> AsyncIterator[Conn
         LinkClosedError: there was no connection within the longest timeout of the devices.
 
     """
-    link = Link(devices[0].endpoint, timeout_s=max(device.timeout_s for device in devices))
+    endpoint, timeout_s = devices[0].endpoint, max(device.timeout_s for device in devices)
+    kind = Link if endpoint.scheme == "tcp" else RtuLink
+    link = kind(endpoint, timeout_s=timeout_s)
     try:
         await link.open()
         yield Connection(drivers=[ModbusDevice(device, link, clock) for device in devices])
@@ -51,7 +54,8 @@ class ModbusDevice:
         self._clock = clock
         self._channel = np.array([point.channel for point in device.points], np.uint32)
         self._channel.flags.writeable = False
-        self._whole = decoder_of(device)
+        self._max_gap = link.max_gap(self._unit_id)
+        self._whole = decoder_of(device, max_gap=self._max_gap)
         # Requests and decoder change together: the decoder has the layout that it belongs to.
         self._decoder = self._whole
         self._refused_mono_ns = 0
@@ -68,6 +72,7 @@ class ModbusDevice:
         """
         if self._is_shrunk and self._clock.now().mono_ns - self._refused_mono_ns >= REFUSAL_NS:
             self._start_over()
+        self._plan_anew()
         device, link = self._device, self._link
         answers: list[bytes] = []
         while len(answers) < len(requests := self._decoder.layout.requests):
@@ -88,6 +93,13 @@ class ModbusDevice:
             status=status,
             transport=self._decoder.transport,
         )
+
+    def _plan_anew(self) -> None:
+        """Merge by what was learned of the unit, where that has changed by a fifth."""
+        max_gap = self._link.max_gap(self._unit_id)
+        if not self._is_shrunk and 5 * abs(max_gap - self._max_gap) > self._max_gap:
+            self._max_gap = max_gap
+            self._whole = self._decoder = decoder_of(self._device, max_gap=max_gap)
 
     def _start_over(self) -> None:
         """Believe again that the device answers everything it was configured for."""

@@ -1,4 +1,4 @@
-"""One Modbus TCP connection: a request, its answer checked, or the reason why there is none.
+"""One Modbus connection: a request, its answer checked, or the reason why there is none.
 
 pymodbus carries the bytes and ends each exchange in time. That an answer belongs to its request in
 unit, function and length is checked here, because pymodbus 3.16 does not. There is no function code
@@ -7,9 +7,10 @@ which `edge_agent.logs` cuts short.
 """
 
 import asyncio
-from typing import Final, assert_never
+from typing import ClassVar, Final, assert_never
 
-from pymodbus.client import AsyncModbusTcpClient
+from pymodbus import FramerType
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusIOException
 from pymodbus.pdu import DecodePDU, ModbusPDU
 
@@ -22,6 +23,7 @@ from edge_agent.drivers.base import (
     LinkLostError,
 )
 from edge_agent.drivers.blocks import BIT_TABLES, Block
+from edge_agent.drivers.registers import MAX_GAP_TCP
 
 # Modbus Application Protocol V1.1b3, 6.1 to 6.4.
 FUNCTION_CODES: Final = {Table.COIL: 1, Table.DISCRETE: 2, Table.HOLDING: 3, Table.INPUT: 4}
@@ -45,24 +47,61 @@ class RefusedBlockError(Exception):
 
 
 class Link:
-    """One TCP connection on which one exchange at a time takes place, each with its deadline."""
+    """One connection on which one exchange at a time takes place, each with its deadline.
+
+    Attributes:
+        is_numbered: whether an answer bears the number of its request.
+
+    """
+
+    is_numbered: ClassVar[bool] = True
 
     def __init__(self, endpoint: Endpoint, *, timeout_s: float) -> None:
         self._endpoint = endpoint
+        self._timeout_s = timeout_s
         self._received = b""
         self._is_asking = False
-        # Retries and reconnecting are the poller's: pymodbus would do both behind its back.
-        self._client = AsyncModbusTcpClient(
-            endpoint.host,
-            port=endpoint.port,
-            name=str(endpoint),
-            timeout=timeout_s,
-            retries=0,
-            reconnect_delay=0,
-            trace_packet=self._note_octets,
-            trace_connect=self._note_connection,
-        )
-        self._client.ctx.framer.decoder = AnswerDecoder(is_server=False)
+        self._client = self._made()
+
+    def max_gap(self, unit_id: int) -> int:  # noqa: ARG002 - the same for every unit behind TCP
+        """Return how many unwanted registers are worth reading through."""
+        return MAX_GAP_TCP
+
+    def _made(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+        """Return a new client of pymodbus; nothing is opened yet.
+
+        Retries and reconnecting are the poller's: pymodbus would do both behind its back.
+        """
+        endpoint, line = self._endpoint, self._endpoint.line
+        if line is None:
+            client: AsyncModbusTcpClient | AsyncModbusSerialClient = AsyncModbusTcpClient(
+                endpoint.host,
+                port=endpoint.port,
+                framer=FramerType.SOCKET if self.is_numbered else FramerType.RTU,
+                name=str(endpoint),
+                timeout=self._timeout_s,
+                retries=0,
+                reconnect_delay=0,
+                trace_packet=self._note_octets,
+                trace_connect=self._note_connection,
+            )
+        else:
+            client = AsyncModbusSerialClient(
+                endpoint.path,
+                framer=FramerType.RTU,
+                baudrate=line.baud,
+                bytesize=line.data_bits,
+                parity=line.parity.value[0].upper(),
+                stopbits=line.stop_bits,
+                name=str(endpoint),
+                timeout=self._timeout_s,
+                retries=0,
+                reconnect_delay=0,
+                trace_packet=self._note_octets,
+                trace_connect=self._note_connection,
+            )
+        client.ctx.framer.decoder = AnswerDecoder(is_server=False)
+        return client
 
     async def open(self) -> None:
         """Open the connection.
@@ -105,7 +144,7 @@ class Link:
             raise
         finally:
             self._is_asking = False
-        return _payload(answer, block, unit_id)
+        return _payload(answer, block, unit_id, is_numbered=self.is_numbered)
 
     async def _exchange(self, block: Block, unit_id: int) -> "Answer":
         client, address, count = self._client, block.address, block.count
@@ -130,6 +169,11 @@ class Link:
         if not self._client.connected:
             return LinkClosedError(f"{self._endpoint}: closed after too many silent requests")
         expected = self._client.ctx.request_transaction_id.to_bytes(2, "big")
+        if not self.is_numbered and self._received:
+            heard = self._received[:8].hex(" ")
+            return ImpossibleAnswerError(
+                f"unit {unit_id}: what came within {timeout_s:g} s is no answer: {heard} ..."
+            )
         if self._received[:2] == expected:
             head = self._received[:8].hex(" ")
             return ImpossibleAnswerError(
@@ -172,7 +216,7 @@ class AnswerDecoder(DecodePDU):
         return Answer(frame)
 
 
-def _payload(answer: Answer, block: Block, unit_id: int) -> bytes:
+def _payload(answer: Answer, block: Block, unit_id: int, *, is_numbered: bool) -> bytes:
     """Return the register bytes or packed bits of an answer that fits the request.
 
     Raises:
@@ -183,7 +227,7 @@ def _payload(answer: Answer, block: Block, unit_id: int) -> bytes:
     """
     frame, code = answer.frame, FUNCTION_CODES[block.table]
     # pymodbus lets transaction 0 pass for any other: such an answer may belong to another request.
-    if answer.dev_id != unit_id or not answer.transaction_id:
+    if answer.dev_id != unit_id or (is_numbered and not answer.transaction_id):
         raise ImpossibleAnswerError(
             f"unit {unit_id}: answered as unit {answer.dev_id}, transaction {answer.transaction_id}"
         )

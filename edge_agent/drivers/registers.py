@@ -210,9 +210,9 @@ class Decoder:
         return raw, status
 
 
-def decoder_of(device: Device) -> Decoder:
+def decoder_of(device: Device, *, max_gap: int = MAX_GAP_TCP) -> Decoder:
     """Return the decoder of a device that has refused nothing yet; one for all that agree."""
-    return _decoder(Like(device))
+    return _decoder(Like(device), max_gap)
 
 
 class Like:
@@ -232,8 +232,8 @@ class Like:
 
 
 @lru_cache(maxsize=256)
-def _decoder(like: Like) -> Decoder:
-    return Decoder(Layout.of(like.device))
+def _decoder(like: Like, max_gap: int) -> Decoder:
+    return Decoder(Layout.of(like.device, max_gap=max_gap))
 
 
 def _facts(device: Device) -> tuple[PointFacts, ...]:

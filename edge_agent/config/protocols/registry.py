@@ -10,6 +10,8 @@ from edge_agent.config.profile import Profile
 PROFILE_KINDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "modbus": "edge_agent.config.protocols.modbus_profile:ModbusProfile",
+        "mqtt": "edge_agent.config.protocols.mqtt_profile:MqttProfile",
+        "sparkplug": "edge_agent.config.protocols.sparkplug_profile:SparkplugProfile",
     }
 )
 DEFAULT_PROTOCOL: Final = "modbus"

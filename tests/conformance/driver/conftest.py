@@ -13,9 +13,12 @@ import pytest
 import structlog
 
 from tests.conformance.driver.modbus import Modbus
+from tests.conformance.driver.rtu import RtuOverTcp
 from tests.conformance.driver.subject import Subject
 
-SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType({"modbus": Modbus()})
+SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
+    {"modbus": Modbus(), "modbus rtu over tcp": RtuOverTcp()}
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -150,6 +150,7 @@ class ModbusPeer:
     port: int = 0
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     connections: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
+    asked_count: int = 0
 
     def heal(self) -> None:
         """Answer rightly from now on."""
@@ -162,6 +163,7 @@ class ModbusPeer:
         try:
             while request := await reader.readexactly(12):
                 self.asked.set()
+                self.asked_count += 1
                 octets = self.answer(request)
                 if self.cut is not None:
                     writer.write(octets[: self.cut])

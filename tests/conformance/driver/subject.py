@@ -23,6 +23,11 @@ class Peer(Protocol):
         """Set from its first request on."""
         ...
 
+    @property
+    def asked_count(self) -> int:
+        """How many requests it has seen."""
+        ...
+
     def heal(self) -> None:
         """Behave from now on."""
         ...

@@ -1,0 +1,327 @@
+"""The kill campaign of MQTT: every message arrives at the centre as often as it was published.
+
+`python -m tests.system.messages --count 10 --seed 1` ends with one JSON line. A publisher never
+stops; every few messages it says the same once more, byte for byte, which is a message of its own.
+The agent is killed between what the broker delivers and what it acknowledges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import secrets
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Self
+
+from paho.mqtt.client import Client, MQTTMessageInfo
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.system.evidence import Witness, rows
+from tests.system.installation import (
+    CLOCK,
+    ROOT,
+    Installation,
+    free_port,
+    pause,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.system.evidence import Report
+
+MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+CHECKER = ROOT / "tests" / "independent" / "messages.py"
+PROFILE = "case/messages"
+TOPIC = "plant/messages"
+PAUSE_S = 0.03
+ALIKE_RATE = 0.2
+LIFE_S = (0.1, 1.5)
+# Between the delivery of a message and its commit lie up to 0.2 s, behind it the acknowledgement.
+COMMIT_TAKES_S = 0.004
+AIMED_RATE = 0.7
+EARLY_RATE = 0.2
+EARLY_LIFE_S = (0.3, 1.2)
+START_LIMIT_S = 60.0
+DRAIN_LIMIT_S = 120.0
+CHECKER_LIMIT_S = 300.0
+POINT = """
+[points.{name}]
+parameter = "{name}"
+unit_of_measure = "1"
+topic = "messages"
+path = "/{name}"
+raw_type = "{kind}"
+resolution = "0.001"
+page = "tests/system/messages.py"
+"""
+PROFILE_HEAD = f"""id = "{PROFILE}"
+revision = "1"
+vendor = "case"
+model = "messages"
+protocol = "mqtt"
+trust = "simulated"
+
+[[provenance]]
+kind = "simulator"
+document = "tests/system/messages.py"
+pages = "all"
+"""
+DEVICE = """name = "publisher"
+profile = "{profile}"
+endpoint = "mqtt://127.0.0.1:{port}"
+period_s = 1.0
+timeout_s = 0.9
+mqtt.root = "plant"
+
+[broker]
+client_id = "gateway"
+
+[[channels]]
+number = 1
+point = "number"
+name = "number"
+
+[[channels]]
+number = 2
+point = "value"
+name = "value"
+"""
+
+
+@dataclass
+class MessageInstallation(Installation):
+    """A broker, a gateway with one device behind it, and a centre."""
+
+    broker_port: int = field(default_factory=free_port)
+
+    def _start_plant(self) -> list[int]:
+        """Start the broker, which keeps whatever the gateway does not take."""
+        if MOSQUITTO is None:
+            raise RuntimeError("mosquitto is missing: make system-packages")
+        config = self.folder / "mosquitto.conf"
+        config.write_text(
+            f"listener {self.broker_port} 127.0.0.1\nallow_anonymous true\nuser root\n"
+            "max_queued_messages 0\n"
+            + "".join(f"log_type {kind}\n" for kind in ("error", "information", "subscribe"))
+        )
+        self.start("plant", MOSQUITTO, "-c", str(config))
+        log = self.folder / "plant.log"
+        wait_until("the broker", lambda: b"listen socket" in log.read_bytes(), limit_s=30.0)
+        return [self.broker_port]
+
+    def _extend_profile(self) -> dict[str, dict[str, object]]:
+        path = self.gateway / "profiles.d" / f"{PROFILE}.toml"
+        path.parent.mkdir(parents=True)
+        points = (("number", "int64"), ("value", "float64"))
+        text = "".join(POINT.format(name=name, kind=kind) for name, kind in points)
+        path.write_text(PROFILE_HEAD + text)
+        return {}
+
+    def _write_devices(self, ports: list[int], _: dict[str, dict[str, object]]) -> None:
+        text = DEVICE.format(profile=PROFILE, port=ports[0])
+        (self.gateway / "devices.d" / "publisher.toml").write_text(text)
+
+
+@dataclass
+class Publisher:
+    """Publishes without end in a thread, and notes what the broker has taken."""
+
+    port: int
+    seed: int
+    journal: Path
+    told: list[tuple[MQTTMessageInfo, int, int]] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id="publisher")
+        self._client.max_inflight_messages_set(20)
+        self._client.connect("127.0.0.1", self.port)
+        self._client.loop_start()
+        self._over = Event()
+        self._thread = Thread(target=self._publish, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop, and write down what was taken."""
+        self._over.set()
+        self._thread.join()
+        with self.journal.open("w") as journal:
+            for info, number, raw in self.told:
+                info.wait_for_publish(30.0)
+                journal.write(json.dumps({"number": number, "raw": raw}) + "\n")
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _publish(self) -> None:
+        chance = random.Random(self.seed)  # noqa: S311 - chance, not a secret
+        number = 0
+        while not self._over.wait(PAUSE_S):
+            number += 1
+            value = round(chance.uniform(-500.0, 500.0), 3)
+            payload = json.dumps({"number": number, "value": value})
+            raw = struct.unpack(">q", struct.pack(">d", value))[0]
+            for _ in range(2 if chance.random() < ALIKE_RATE else 1):
+                self.told.append((self._client.publish(TOPIC, payload, qos=1), number, raw))
+
+
+@dataclass
+class Campaign:
+    """One campaign under way on one installation."""
+
+    one: MessageInstallation
+    witness: Witness
+    chance: random.Random
+    aimed_kills: int = 0
+    early_kills: int = 0
+
+    def cycle(self) -> int:
+        """Start the agent, let it commit, kill it; return how many batches it committed."""
+        before = self.witness.look()
+        self.one.start_agent()
+        if self.chance.random() < EARLY_RATE:
+            pause(self.chance.uniform(*EARLY_LIFE_S))
+            self.one.kill("agent")
+            self.early_kills += 1
+            self.one.start_agent()
+
+        def has_more() -> bool:
+            self.one.check_running()
+            return self.witness.look() > before
+
+        wait_until("the agent commits", has_more, limit_s=START_LIMIT_S)
+        pause(self.chance.uniform(*LIFE_S))
+        self.one.check_running()
+        if self.chance.random() < AIMED_RATE:
+            written_ns = self.witness.last_write_ns()
+            with suppress(TimeoutError):
+                wait_until(
+                    "a commit",
+                    lambda: self.witness.last_write_ns() != written_ns,
+                    limit_s=5.0,
+                    look_every_s=0.000_5,
+                )
+                pause(self.chance.uniform(0.0, COMMIT_TAKES_S))
+                self.aimed_kills += 1
+        self.one.kill("agent")
+        return self.witness.look() - before
+
+    def drain(self, published: int) -> None:
+        """Let everything arrive, and stop the agent as an operator would."""
+        self.one.start_agent()
+
+        def has_all() -> bool:
+            self.one.check_running()
+            counted = rows(self.one.centre_file, "SELECT sum(record_count) FROM batch")
+            return bool(counted) and int(str(counted[0][0] or 0)) >= 2 * published
+
+        with suppress(TimeoutError):  # the verdict says what is lost
+            wait_until("everything is at the centre", has_all, limit_s=DRAIN_LIMIT_S)
+        # What comes twice would come now.
+        before = self.witness.look()
+        with suppress(TimeoutError):
+            wait_until("nothing", lambda: self.witness.look() > before, limit_s=2.0)
+        wait_until("nothing waits", lambda: self.witness.unreceipted() <= 1, limit_s=DRAIN_LIMIT_S)
+        if code := self.one.stop("agent"):
+            raise RuntimeError(f"the agent stopped with code {code}")
+
+
+def verdict(one: MessageInstallation, journal: Path) -> Report:
+    """Return the report of the independent checker."""
+    command = (sys.executable, str(CHECKER), str(one.centre_file))
+    done = subprocess.run(
+        [*command, "--key", str(one.public_key), "--published", str(journal)],
+        capture_output=True,
+        text=True,
+        timeout=CHECKER_LIMIT_S,
+        check=False,
+        cwd=one.folder,
+    )
+    if done.returncode not in (0, 1):
+        raise RuntimeError(f"the checker failed: {done.stderr}")
+    report: Report = json.loads(done.stdout)
+    return report | {"exit_code": done.returncode}
+
+
+def sees_damage(one: MessageInstallation, journal: Path, chance: random.Random) -> bool:
+    """Return whether the checker sees a message that is missing, and one that is there twice."""
+    lines = journal.read_text().splitlines()
+    damaged = journal.with_name("damaged.jsonl")
+    chosen = chance.randrange(len(lines))
+    damaged.write_text("\n".join(lines[:chosen] + lines[chosen + 1 :]) + "\n")
+    less = verdict(one, damaged)
+    damaged.write_text("\n".join([*lines, lines[chosen]]) + "\n")
+    more = verdict(one, damaged)
+    return bool(less.get("twice") or less.get("invented")) and bool(more.get("lost"))
+
+
+def campaign(count: int, *, seed: int, folder: Path) -> Report:
+    """Run `count` cycles on a new installation in an empty or missing folder; return the report."""
+    began_ns = CLOCK.now().mono_ns
+    chance = random.Random(seed)  # noqa: S311 - chance, not a secret
+    with MessageInstallation(folder, seed=seed) as one:
+        one.install(one.centre_port)
+        one.start_centre()
+        run = Campaign(one, Witness(one), chance)
+        # The session begins with the first start: what is said before it is for nobody.
+        one.start_agent()
+        log, subscribed = folder / "plant.log", f"gateway 1 {TOPIC}".encode()
+        wait_until("a session", lambda: subscribed in log.read_bytes(), limit_s=START_LIMIT_S)
+        one.kill("agent")
+        journal = folder / "published.jsonl"
+        with Publisher(one.broker_port, seed, journal):
+            committed = [run.cycle() for _ in range(count)]
+        run.drain(len(journal.read_text().splitlines()))
+        found = verdict(one, journal)
+        has_seen = sees_damage(one, journal, chance)
+    return {
+        "campaign": "kill_messages",
+        "seed": seed,
+        "count": count,
+        "early_kills": run.early_kills,
+        "aimed_kills": run.aimed_kills,
+        "cycles_without_commit": committed.count(0),
+        "seconds": round((CLOCK.now().mono_ns - began_ns) / 1e9, 1),
+        "checker_sees_damage": has_seen,
+        **found,
+    }
+
+
+def is_good(report: Report) -> bool:
+    """Return whether every message is there as often as it was published."""
+    return (
+        report["exit_code"] == 0
+        and report["checker_sees_damage"] is True
+        and not report["cycles_without_commit"]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one campaign; print its report as one JSON line; return 1 if it failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=None, help="default: a new one")
+    parser.add_argument("--folder", type=Path, help="kept; default: temporary")
+    known = parser.parse_args(arguments)
+    seed = secrets.randbelow(1 << 31) if known.seed is None else known.seed
+    print(f"kill_messages: {known.count} cycles, seed {seed}", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = known.folder or Path(temporary) / "installation"
+        report = campaign(known.count, seed=seed, folder=folder)
+    print(json.dumps({"is_good": is_good(report), **report}))
+    return 0 if is_good(report) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
