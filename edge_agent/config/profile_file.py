@@ -132,13 +132,8 @@ def _structured(table: Mapping[str, object]) -> tuple[Profile | None, tuple[Misf
     """Return the profile in a table, of the kind that its protocol asks for."""
     protocol = table.get("protocol", DEFAULT_PROTOCOL)
     if not isinstance(protocol, str) or protocol not in PROFILE_KINDS:
-        known = ", ".join(PROFILE_KINDS)
-        remedy = (
-            did_you_mean(protocol, PROFILE_KINDS)
-            if isinstance(protocol, str)
-            else "write one of these"
-        )
-        message = f"'{protocol}' is not one of {known}"
+        message = f"there is no protocol '{protocol}'"
+        remedy = did_you_mean(str(protocol), PROFILE_KINDS)
         misfit = Misfit(path=("protocol",), message=message, remedy=remedy)
         return None, (misfit,)
     return structure(table, profile_kind(protocol))

@@ -49,7 +49,7 @@ def messages(profile: MqttProfile, indication: Indication, at_ns: int) -> dict[s
     members: dict[str, dict[str, object]] = {}
     for point in profile.points.values():
         message = members.setdefault(point.topic, {"at": at_ns // 1_000_000})
-        value = indication.values.get(point.parameter, 0.0)
+        value = indication.values.get(point.parameter or "", 0.0)
         steps = round(Decimal(repr(value)) / point.resolution) * point.resolution
         is_switch = point.raw_type == "bool"
         message[point.path.removeprefix("/")] = bool(value) if is_switch else float(steps)

@@ -147,7 +147,7 @@ def metrics_of(profile: SparkplugProfile, indication: Indication, at_ms: int) ->
     found = {}
     for point in profile.points.values():
         datatype, slot = KINDS[point.raw_type]
-        reading = indication.values.get(point.parameter, 0.0)
+        reading = indication.values.get(point.parameter or "", 0.0)
         value: Value = int(reading != 0)
         if slot is not Slot.BOOLEAN:
             value = float_bits(reading) if slot is Slot.FLOAT else double_bits(reading)
