@@ -16,6 +16,7 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 from tests.system.installation import CLOCK, ROOT
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 BUDGETS = Path(__file__).with_name("budgets.toml")
 EVIDENCE = ROOT / "docs" / "evidence" / "campaigns.md"
 PROGRESS = ROOT / ".bench" / "campaigns"
+# Where Debian has the programs of services, which an ordinary user's PATH does not name.
+PROGRAMS = f"{os.defpath}:/usr/sbin:/usr/local/sbin"
 # A piece that hangs is a failure, not a reason to wait for ever.
 PIECE_LIMIT_S = 1_800
 HEAD = """\
@@ -51,6 +54,7 @@ class Budget:
     issue: int
     torture: int
     needs_root: bool = False
+    needs_program: str = ""
 
     def wanted(self, scale: str) -> int | None:
         """Return how many cycles a scale asks for; None: as many as the budget allows."""
@@ -113,6 +117,9 @@ def run(budget: Budget, scale: str) -> bool:
     if budget.needs_root and os.geteuid() != 0:
         print(f"{budget.name}: NOT RUN: it needs root, /dev/fuse and loop devices", flush=True)
         return True
+    if budget.needs_program and not which(budget.needs_program, path=PROGRAMS):
+        print(f"{budget.name}: NOT RUN: it needs {budget.needs_program}: make system-packages")
+        return True
     progress = PROGRESS / f"{budget.name}.{scale}.{_commit()}.jsonl"
     done = [json.loads(line) for line in _lines(progress)] if budget.wanted(scale) else []
     reached, is_good = sum(line["count"] for line in done), True
@@ -170,6 +177,7 @@ SHOWN = (
         "invalid",
         "uncovered",
     ),
+    *("published", "published_alike", "found", "lost", "twice"),
 )
 
 

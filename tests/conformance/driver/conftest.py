@@ -5,13 +5,16 @@ is.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 import pytest
+import pytest_asyncio
 import structlog
 
+from tests.conformance.driver.broker import Broker
 from tests.conformance.driver.modbus import Modbus
 from tests.conformance.driver.rtu import RtuOverTcp
 from tests.conformance.driver.subject import Subject
@@ -47,3 +50,10 @@ def _dropped(
     _logger: object, _name: str, _line: structlog.types.EventDict
 ) -> structlog.types.EventDict:
     raise structlog.DropEvent
+
+
+@pytest_asyncio.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
+    """Return an MQTT broker that runs while the test does."""
+    async with Broker(tmp_path) as one:
+        yield one

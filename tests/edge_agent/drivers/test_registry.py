@@ -12,6 +12,7 @@ import pytest
 import edge_agent
 from edge_agent.drivers import PROTOCOLS, connector
 from edge_agent.drivers.modbus_link import FUNCTION_CODES
+from edge_agent.drivers.mqtt_link import Link
 
 SOURCES = sorted(
     path for path in Path(edge_agent.__file__).parent.rglob("*.py") if "simulator" not in path.parts
@@ -35,7 +36,7 @@ def test_an_unknown_protocol_is_an_error() -> None:
 def test_no_protocol_library_is_loaded_before_a_device_needs_it() -> None:
     code = (
         "import sys, edge_agent.drivers, edge_agent.drivers.poller, edge_agent.drivers.registers\n"
-        "print([name for name in sys.modules if name.startswith('pymodbus')])"
+        "print([name for name in sys.modules if name.startswith(('pymodbus', 'paho'))])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert found.stdout.strip() == "[]"
@@ -51,6 +52,19 @@ def test_nothing_outside_the_simulator_calls_a_function_that_writes_to_a_device(
         if isinstance(node, ast.Attribute)
     }
     assert not [name for name in names if name.startswith(WRITING)]
+
+
+def test_nothing_is_published_but_the_request_to_be_born_again() -> None:
+    published = [
+        (path.stem, node.lineno)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "publish"
+    ]
+    assert [stem for stem, _ in published] == ["mqtt_link"]
+    (line,) = [number for _, number in published]
+    code, first = inspect.getsourcelines(Link.request_rebirth)
+    assert first <= line < first + len(code)
 
 
 def test_modbus_has_no_function_code_that_writes() -> None:

@@ -1,0 +1,238 @@
+"""The plant over MQTT and Sparkplug: what is said, and that the agent's drivers understand it."""
+
+import asyncio
+import json
+import socket
+import struct
+import sys
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from importlib.resources import files
+
+import pytest
+
+from edge_agent.clock import NS_PER_S, SystemClock
+from edge_agent.config.device import Device
+from edge_agent.config.library import SHIPPED, LoadedProfile, load_profile
+from edge_agent.config.model import ChannelSettings, DeviceSettings
+from edge_agent.config.protocols.mqtt_profile import MqttProfile
+from edge_agent.config.protocols.mqtt_settings import (
+    BrokerSettings,
+    MqttSettings,
+    SparkplugSettings,
+)
+from edge_agent.config.protocols.sparkplug_profile import SparkplugProfile
+from edge_agent.config.resolve import device_of
+from edge_agent.drivers import connector
+from edge_agent.drivers.base import LinkLostError
+from edge_agent.drivers.sparkplug_node import Kind, Node
+from edge_agent.drivers.sparkplug_payload import decoded
+from edge_agent.errors import OperatorError
+from edge_agent.simulator import mqtt, sparkplug
+from edge_agent.simulator.broker import broker
+from edge_agent.simulator.plant import Plant, Scenario
+from edge_agent.wire.readings import Scan
+
+LIMIT_S = 20
+STARTED_NS = 1_790_000_000 * NS_PER_S
+CLOCK = SystemClock()
+
+
+def plant(scenario: Scenario = Scenario.NORMAL, started_ns: int = STARTED_NS) -> Plant:
+    return Plant(seed=1, scenario=scenario, started_ns=started_ns)
+
+
+def shipped(name: str) -> LoadedProfile:
+    loaded = load_profile(files(SHIPPED) / f"emissionwatch/{name}.toml", f"emissionwatch/{name}")
+    assert isinstance(loaded, LoadedProfile)
+    return loaded
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def agent_device(loaded: LoadedProfile, port: int) -> Device:
+    """Return the device as the agent runs it, with every point of the profile."""
+    is_mqtt = isinstance(loaded.profile, MqttProfile)
+    settings = DeviceSettings(
+        name="stack-1",
+        profile=loaded.profile.id,
+        endpoint=f"mqtt://127.0.0.1:{port}",
+        timeout_s=0.9,
+        broker=BrokerSettings(client_id="gateway"),
+        mqtt=MqttSettings(root="plant/stack-1") if is_mqtt else None,
+        sparkplug=None
+        if is_mqtt
+        else SparkplugSettings(group="plant", node="stack-1", device=sparkplug.DEVICE),
+        channels=tuple(
+            ChannelSettings(number=number, point=name, name=name)
+            for number, name in enumerate(loaded.profile.points, 1)
+        ),
+    )
+    return device_of(settings, loaded, facility="plant")
+
+
+# amqtt leaves sockets to the garbage collector, which is an error here: it gets its own process.
+BROKER = """
+import asyncio, sys
+from edge_agent.simulator.broker import broker
+async def main():
+    async with broker(int(sys.argv[1])):
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+@asynccontextmanager
+async def broker_at(port: int) -> AsyncIterator[None]:
+    """Run the simulator's broker."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", BROKER, str(port), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        assert await process.stdout.readline() == b"ready\n"
+        yield
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+@asynccontextmanager
+async def beside(work: Awaitable[None]) -> AsyncIterator[None]:
+    """Do something for as long as the block lasts."""
+
+    async def waited() -> None:
+        await work
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(waited())
+        yield
+        task.cancel()
+
+
+def values_of(device: Device, scans: list[Scan]) -> dict[str, float]:
+    """Return point name -> last value."""
+    raw = {
+        channel: word
+        for scan in scans
+        for channel, word in zip(scan.channel.tolist(), scan.raw.tolist(), strict=True)
+    }
+    layouts = {"float32": (">I", ">f"), "float64": (">q", ">d"), "bool": (">q", ">q")}
+    found = {}
+    for row in device.channels:
+        packed, seen = layouts[row.raw_type]
+        found[row.name] = struct.unpack(seen, struct.pack(packed, raw[row.channel]))[0]
+    return found
+
+
+@pytest.mark.asyncio
+async def test_the_agent_hears_what_the_plant_publishes() -> None:
+    loaded, port, running = shipped("simulated-mqtt"), free_port(), plant(started_ns=0)
+    device = agent_device(loaded, port)
+    said = mqtt.publish(
+        running, loaded.profile, host="127.0.0.1", port=port, root="plant/stack-1", clock=CLOCK
+    )
+    scans: list[Scan] = []
+    async with (
+        asyncio.timeout(LIMIT_S),
+        broker_at(port),
+        connector("mqtt")([device], CLOCK) as connection,
+        beside(said),
+    ):
+        assert connection.listen is not None
+        while len(scans) < 2:
+            found = await connection.listen(CLOCK.now().mono_ns + NS_PER_S)
+            scans += [scan for delivery in found for scan in delivery.scans]
+        assert await connection.drivers[0].read() is None
+    values, truth = values_of(device, scans), running.truth(scans[0].at_ns)
+    assert not any(scan.transport.any() for scan in scans)
+    assert values["operating"] == 1
+    assert values["load_mw"] == pytest.approx(truth["load"], abs=1)
+    assert values["o2_pct"] == pytest.approx(truth["O2"], abs=0.2)
+
+
+@pytest.mark.asyncio
+async def test_the_agent_hears_the_plant_over_sparkplug() -> None:
+    loaded, port, running = shipped("simulated-spb"), free_port(), plant(started_ns=0)
+    device = agent_device(loaded, port)
+    said = sparkplug.publish(
+        running, loaded.profile, host="127.0.0.1", port=port, node="stack-1", clock=CLOCK
+    )
+    async with (
+        asyncio.timeout(LIMIT_S),
+        broker_at(port),
+        connector("sparkplug")([device], CLOCK) as connection,
+        beside(said),
+    ):
+        scan = None
+        while scan is None or scan.transport.any():
+            try:
+                scan = await connection.drivers[0].read()
+            except LinkLostError:
+                continue
+    values, truth = values_of(device, [scan]), running.truth(scan.at_ns)
+    assert scan.status.tolist() == [192] * len(device.points)
+    assert values["operating"] == 1
+    assert values["load_mw"] == pytest.approx(truth["load"], abs=1)
+
+
+@pytest.mark.asyncio
+async def test_a_port_that_is_in_use_is_told() -> None:
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        with pytest.raises(OperatorError, match="Is it in use"):
+            async with broker(port):
+                pytest.fail("two at one port")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "after_s", "state", "quality"),
+    [
+        (Scenario.NORMAL, 40, "measuring", 192),
+        (Scenario.FAILURE, 40, "failure", 0),
+        (Scenario.DRIFT, 550, "zero_check", 500),
+        (Scenario.DRIFT, 570, "span_check", 500),
+    ],
+)
+def test_what_the_scenario_does_to_the_analyzer_is_said(
+    scenario: Scenario, after_s: int, state: str, quality: int
+) -> None:
+    indication = plant(scenario).indicated(STARTED_NS + after_s * NS_PER_S)
+    json_profile, metric_profile = (
+        shipped(name).profile for name in ("simulated-mqtt", "simulated-spb")
+    )
+    assert isinstance(json_profile, MqttProfile)
+    assert isinstance(metric_profile, SparkplugProfile)
+    said = json.loads(mqtt.messages(json_profile, indication, STARTED_NS)["gas"])
+    assert said["state"] == state
+    assert said["nox"] == pytest.approx(indication.values["NOx"], abs=0.005)
+    metrics = sparkplug.metrics_of(metric_profile, indication, 0)
+    assert metrics["Gas/NOx"].properties == {"Quality": quality}
+    assert metrics["Stack/load"].properties == {"Quality": 192}
+
+
+def test_an_edge_node_keeps_the_order_of_births_data_and_deaths() -> None:
+    profile = shipped("simulated-spb").profile
+    assert isinstance(profile, SparkplugProfile)
+    first, second = (
+        sparkplug.metrics_of(profile, plant().indicated(STARTED_NS + at * NS_PER_S), at)
+        for at in (1, 2)
+    )
+    session, node, kinds = sparkplug.Session(group="g", node="n", bd_seq=4), Node(), []
+    for said in (first, second, second, None, None, first):
+        for topic, payload in session.messages(said, 0):
+            _, _, kind, _, *device = topic.split("/")
+            kinds.append(kind)
+            change = node.heard(Kind(kind), "".join(device), decoded(payload))
+            assert (change.lost, change.is_lost_in) == (None, False)
+    assert kinds == ["NBIRTH", "DBIRTH", "DDATA", "DDEATH", "DBIRTH"]
+    session.heard("", b"")
+    assert session.messages(first, 0) == []
+    death = session.will()
+    assert node.heard(Kind.NODE_DEATH, "", decoded(death.payload)).died is not None
