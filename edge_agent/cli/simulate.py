@@ -12,7 +12,7 @@ from edge_agent import logs
 from edge_agent.errors import ExitCode, OperatorError, leaves
 from edge_agent.simulator.fault import FaultRates
 from edge_agent.simulator.plant import Scenario
-from edge_agent.simulator.service import SimulatorSettings, simulate
+from edge_agent.simulator.service import MODBUS, SERVERS, SimulatorSettings, simulate
 
 SCENARIOS: Final = ", ".join(Scenario)
 
@@ -25,6 +25,11 @@ def main(arguments: Sequence[str]) -> int:
         type=scenario,
         default=os.environ.get("CEMS_SIMULATOR_SCENARIO", "normal"),
         help=f"{SCENARIOS} (default: CEMS_SIMULATOR_SCENARIO, or normal)",
+    )
+    parser.add_argument(
+        "--protocol",
+        default=MODBUS,
+        help=f"{MODBUS}, {', '.join(SERVERS)} (default: {MODBUS})",
     )
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same plant")
     parser.add_argument("--port", type=int, default=5020, help="of the first device; 0: any free")
@@ -40,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     logs.configure()
     try:
         settings = SimulatorSettings(
+            protocol=known.protocol,
             scenario=known.scenario,
             seed=known.seed,
             port=known.port,

@@ -68,7 +68,7 @@ class Link:
     """One connection to a broker, from `open` to `close`; never used twice.
 
     `name` is that of the session, `is_persistent` whether the broker is to keep it. A broker that
-    says nothing is taken for dead after one and a half times `keepalive_s`.
+    says nothing is taken for dead after twice `keepalive_s`.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ from edge_agent.wire.readings import Scan
 from edge_agent.wire.vocabulary import QualityClass, Reason
 
 NAMESPACE: Final = "spBv1.0"
-# A node that is silent and a broker that is dead look alike for so long, and half as long again.
+# A node that is silent and a broker that is dead look alike for twice this time.
 KEEPALIVE_S: Final = 5
 # A node is asked to be born again so often at most.
 REBIRTH_NS: Final = 10 * NS_PER_S

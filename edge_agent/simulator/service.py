@@ -1,15 +1,19 @@
 """The simulated plant as a whole: what is asked for, and the serving of it until it is stopped."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Final, Protocol, cast
 
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.config.library import SHIPPED, LoadedProfile, load_profile
 from edge_agent.config.protocols.modbus_profile import ModbusProfile
+from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.simulator.analyzer import Analyzer
 from edge_agent.simulator.fault import FaultRates
 from edge_agent.simulator.modbus import serving
@@ -17,7 +21,25 @@ from edge_agent.simulator.plant import Plant, Scenario
 from edge_agent.simulator.record import Record, record_in
 
 MAX_DEVICES: Final = 200
+MODBUS: Final = "modbus"
+# What serves the plants of a protocol, beside Modbus: its libraries load when it is asked for.
+SERVERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "mqtt": "edge_agent.simulator.brokered:mqtt",
+        "sparkplug": "edge_agent.simulator.brokered:sparkplug",
+    }
+)
 PROFILE: Final = "emissionwatch/simulated-stack"
+
+
+class Serve(Protocol):
+    """Serves plants until the end of the block; yields its ports."""
+
+    def __call__(
+        self, plants: Sequence[Plant], *, host: str, port: int, clock: Clock
+    ) -> AbstractAsyncContextManager[tuple[int, ...]]:
+        """Serve."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +54,7 @@ class SimulatorSettings:
         log: every answer is added to this file as a JSON line; None: nothing is written.
         faults: what befalls requests.
         host: address to listen on.
+        protocol: what the devices speak; Modbus alone knows of `log` and `faults`.
 
     """
 
@@ -42,6 +65,7 @@ class SimulatorSettings:
     log: Path | None = None
     faults: FaultRates = field(default_factory=FaultRates)
     host: str = "127.0.0.1"
+    protocol: str = MODBUS
 
     def __post_init__(self) -> None:
         """Refuse more devices than one process should serve, and ports that do not exist."""
@@ -49,6 +73,11 @@ class SimulatorSettings:
             raise ValueError(f"{self.device_count} devices: 1 to {MAX_DEVICES} can be simulated")
         if not 0 <= self.port <= 65_536 - self.device_count:
             raise ValueError(f"port {self.port}: the last of {self.device_count} devices has none")
+        if self.protocol not in (MODBUS, *SERVERS):
+            known = ", ".join((MODBUS, *SERVERS))
+            raise ValueError(f"'{self.protocol}' cannot be simulated; there are {known}")
+        if self.protocol != MODBUS and (self.log is not None or self.faults.rates):
+            raise ValueError(f"{self.protocol}: log and faults are of {MODBUS} devices only")
 
 
 def simulated_profile() -> ModbusProfile:
@@ -61,27 +90,53 @@ def simulated_profile() -> ModbusProfile:
     return loaded.profile
 
 
+def plants_of(settings: SimulatorSettings, *, started_ns: int) -> tuple[Plant, ...]:
+    """Return the plants, each a stack with a seed of its own."""
+    return tuple(
+        Plant(
+            # The seeds of one plant must not meet those of the plant with the next seed.
+            seed=settings.seed * MAX_DEVICES + index,
+            scenario=settings.scenario,
+            started_ns=started_ns,
+        )
+        for index in range(settings.device_count)
+    )
+
+
 def plant_analyzers(
     settings: SimulatorSettings, *, record: Record, started_ns: int
 ) -> tuple[Analyzer, ...]:
-    """Return the analyzers of a plant, each at a stack with a seed of its own."""
+    """Return the analyzers of a plant, one at each stack."""
     profile = simulated_profile()
     return tuple(
         Analyzer(
-            name=f"stack-{index + 1}",
+            name=f"stack-{number}",
             unit=1,
-            # The seeds of one plant must not meet those of the plant with the next seed.
-            plant=Plant(
-                seed=settings.seed * MAX_DEVICES + index,
-                scenario=settings.scenario,
-                started_ns=started_ns,
-            ),
+            plant=plant,
             profile=profile,
             faults=settings.faults,
             record=record,
         )
-        for index in range(settings.device_count)
+        for number, plant in enumerate(plants_of(settings, started_ns=started_ns), 1)
     )
+
+
+def server_of(protocol: str) -> Serve:
+    """Return what serves plants over a protocol that is not Modbus, importing its module.
+
+    Raises:
+        OperatorError: what it needs is not installed.
+
+    """
+    module_name, _, name = SERVERS[protocol].partition(":")
+    try:
+        # import_module gives untyped names; a test serves every entry of SERVERS.
+        return cast("Serve", getattr(import_module(module_name), name))
+    except ModuleNotFoundError as error:
+        raise OperatorError(
+            f"{protocol}: {error.name} is not installed. Install emissionwatch-edge[edge,demo]",
+            exit_code=ExitCode.UNAVAILABLE,
+        ) from error
 
 
 async def simulate(
@@ -103,6 +158,12 @@ async def simulate(
     """
     clock = clock or SystemClock()
     started_ns = clock.now().utc_ns
+    if settings.protocol != MODBUS:
+        plants = plants_of(settings, started_ns=started_ns)
+        serve = server_of(settings.protocol)
+        async with serve(plants, host=settings.host, port=settings.port, clock=clock) as ports:
+            ready(ports)
+            await asyncio.Event().wait()
     with record_in(settings.log) as record:
         analyzers = plant_analyzers(settings, record=record, started_ns=started_ns)
         served = serving(analyzers, host=settings.host, port=settings.port, clock=clock)

@@ -1,6 +1,7 @@
 """What devices send unasked: taken once, durable before it is acknowledged, its losses told."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,19 @@ def test_a_delivery_is_taken_once() -> None:
     assert portion.marks == (b"one",)
     intake.deliver(MESSAGE)
     assert intake.take().readings == ()
+
+
+def test_what_its_sender_never_sent_before_is_taken_also_under_a_known_mark() -> None:
+    intake = intake_of(SteppedClock())
+    intake.remember([b"one", b"two"])
+    new = replace(MESSAGE, is_new=True)
+    intake.deliver(new)
+    intake.deliver(new)
+    portion = intake.take()
+    assert len(portion.readings) == 2
+    assert portion.marks == (b"one", b"one")
+    intake.deliver(MESSAGE)
+    assert not intake.take().readings
 
 
 def test_a_delivery_without_a_mark_is_always_a_new_one() -> None:

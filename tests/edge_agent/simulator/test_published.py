@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import signal
 import socket
 import struct
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from importlib.resources import files
+from typing import Any
 
 import pytest
 
@@ -30,7 +33,9 @@ from edge_agent.drivers.sparkplug_payload import decoded
 from edge_agent.errors import OperatorError
 from edge_agent.simulator import mqtt, sparkplug
 from edge_agent.simulator.broker import broker
+from edge_agent.simulator.fault import FaultRates
 from edge_agent.simulator.plant import Plant, Scenario
+from edge_agent.simulator.service import SERVERS, SimulatorSettings
 from edge_agent.wire.readings import Scan
 
 LIMIT_S = 20
@@ -236,3 +241,26 @@ def test_an_edge_node_keeps_the_order_of_births_data_and_deaths() -> None:
     assert session.messages(first, 0) == []
     death = session.will()
     assert node.heard(Kind.NODE_DEATH, "", decoded(death.payload)).died is not None
+
+
+@pytest.mark.parametrize("protocol", SERVERS)
+def test_the_command_serves_every_protocol_until_it_is_stopped(protocol: str) -> None:
+    command = [sys.executable, "-m", "edge_agent", "simulate", "--protocol", protocol]
+    process = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline().startswith("normal: 127.0.0.1, ports ")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_S) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"protocol": "profibus"}, "there are modbus, mqtt, sparkplug"),
+        ({"protocol": "mqtt", "faults": FaultRates.parse("late=0.1")}, "of modbus devices only"),
+    ],
+)
+def test_what_cannot_be_simulated_is_told(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        SimulatorSettings(**options)

@@ -1,0 +1,85 @@
+"""The plant's devices that publish: a broker, and a publisher for each stack, until stopped."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from importlib.resources import files
+
+from edge_agent.clock import Clock
+from edge_agent.config.library import SHIPPED, LoadedProfile, load_profile
+from edge_agent.config.profile import Profile
+from edge_agent.simulator import mqtt as json_messages
+from edge_agent.simulator import sparkplug as metrics
+from edge_agent.simulator.broker import broker
+from edge_agent.simulator.plant import Plant
+
+MQTT_PROFILE = "emissionwatch/simulated-mqtt"
+SPARKPLUG_PROFILE = "emissionwatch/simulated-spb"
+
+
+@asynccontextmanager
+async def mqtt(
+    plants: Sequence[Plant], *, host: str, port: int, clock: Clock
+) -> AsyncIterator[tuple[int, ...]]:
+    """Publish JSON under `plant/stack-1`, `plant/stack-2`, ... until the end of the block.
+
+    Yields:
+        The port of the broker.
+
+    Raises:
+        OperatorError: the port is in use.
+
+    """
+    profile, port = _shipped(MQTT_PROFILE), port or _free_port(host)
+
+    def work(index: int, plant: Plant) -> Coroutine[None, None, None]:
+        root = f"plant/stack-{index}"
+        return json_messages.publish(plant, profile, host=host, port=port, root=root, clock=clock)
+
+    async with broker(port, host), _each(plants, work):
+        yield (port,)
+
+
+@asynccontextmanager
+async def sparkplug(
+    plants: Sequence[Plant], *, host: str, port: int, clock: Clock
+) -> AsyncIterator[tuple[int, ...]]:
+    """Be the edge nodes `stack-1`, `stack-2`, ... of group `plant`; otherwise as `mqtt`."""
+    profile, port = _shipped(SPARKPLUG_PROFILE), port or _free_port(host)
+
+    def work(index: int, plant: Plant) -> Coroutine[None, None, None]:
+        node = f"stack-{index}"
+        return metrics.publish(plant, profile, host=host, port=port, node=node, clock=clock)
+
+    async with broker(port, host), _each(plants, work):
+        yield (port,)
+
+
+@asynccontextmanager
+async def _each(
+    plants: Sequence[Plant], work: Callable[[int, Plant], Coroutine[None, None, None]]
+) -> AsyncIterator[None]:
+    """Do something for each plant, numbered from 1, for as long as the block lasts."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work(index, plant)) for index, plant in enumerate(plants, 1)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def _shipped(name: str) -> Profile:
+    loaded = load_profile(files(SHIPPED) / f"{name}.toml", name)
+    if not isinstance(loaded, LoadedProfile):
+        raise TypeError(f"the shipped profile {name} is none: {loaded.findings}")
+    return loaded.profile
+
+
+def _free_port(host: str) -> int:
+    """Return a port that nobody listens at: amqtt does not tell which one it chose."""
+    with socket.socket() as one:
+        one.bind((host, 0))
+        port: int = one.getsockname()[1]
+        return port
