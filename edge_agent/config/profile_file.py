@@ -16,6 +16,9 @@ from edge_agent.config.reading import TomlFile, read_toml
 from edge_agent.config.structure import Misfit, did_you_mean, structure
 from edge_agent.wire.vocabulary import Hash
 
+# As that of a profile: the bundle names the family by a key made of it (`profile.ProfileId`).
+LONGEST_ID = 31
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LoadedProfile:
@@ -83,7 +86,8 @@ def _extended(
     if "extends" not in file.table and "remove" not in file.table:
         return file.table, None
     extends, vendor = file.table.get("extends"), str(file.table.get("id")).partition("/")[0]
-    place = families.get(f"{vendor}/{extends}")
+    name = f"{vendor}/{extends}"
+    place = families.get(name) if len(name) <= LONGEST_ID else None
     if place is None:
         return _bad([_no_family(extends, vendor, families)], file, None)
     family = read_toml(place)
@@ -103,6 +107,9 @@ def _no_family(extends: object, vendor: str, families: Iterable[str]) -> Misfit:
             message="there is no family to remove anything of",
             remedy="remove the key, or add extends",
         )
+    if len(f"{vendor}/{extends}") > LONGEST_ID:
+        message = f"{vendor}/{extends} has more than {LONGEST_ID} characters"
+        return Misfit(path=("extends",), message=message, remedy="give the family a shorter name")
     known = [name.partition("/")[2] for name in families if name.startswith(f"{vendor}/")]
     message = f"{vendor} has no family '{extends}'"
     return Misfit(path=("extends",), message=message, remedy=did_you_mean(str(extends), known))
@@ -125,13 +132,8 @@ def _structured(table: Mapping[str, object]) -> tuple[Profile | None, tuple[Misf
     """Return the profile in a table, of the kind that its protocol asks for."""
     protocol = table.get("protocol", DEFAULT_PROTOCOL)
     if not isinstance(protocol, str) or protocol not in PROFILE_KINDS:
-        known = ", ".join(PROFILE_KINDS)
-        remedy = (
-            did_you_mean(protocol, PROFILE_KINDS)
-            if isinstance(protocol, str)
-            else "write one of these"
-        )
-        message = f"'{protocol}' is not one of {known}"
+        message = f"there is no protocol '{protocol}'"
+        remedy = did_you_mean(str(protocol), PROFILE_KINDS)
         misfit = Misfit(path=("protocol",), message=message, remedy=remedy)
         return None, (misfit,)
     return structure(table, profile_kind(protocol))

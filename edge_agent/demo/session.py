@@ -11,6 +11,7 @@ import httpx
 
 from edge_agent.clock import NS_PER_S
 from edge_agent.demo.account import Account, Arrived, arrived
+from edge_agent.demo.analyzers import SIMULATED
 from edge_agent.demo.answers import Fleet, HourlyPage, answer_of
 from edge_agent.demo.site import FACILITY, Site
 from edge_agent.errors import ExitCode
@@ -90,7 +91,7 @@ def _account(site: Site, began_ns: int) -> Account:
     status = site.status()
     started_ns = began_ns if status is None else status.agent.started_ns
     site.stop("agent")
-    site.stop("plant")
+    site.stop_plant()
     buffer = site.buffer_info()
     there = _at_the_centre(site)
     seconds = (ended_ns - started_ns) / NS_PER_S
@@ -107,7 +108,7 @@ def _account(site: Site, began_ns: int) -> Account:
         gaps=there.gaps,
         hourly_values=_hourly_values(site, there.readings),
         explained=site.is_explained(),
-        protocols=("modbus",),
+        protocols=tuple(one.protocol for one in SIMULATED),
     )
 
 

@@ -11,17 +11,14 @@ from typing import Final, Self
 import httpx
 
 from edge_agent.clock import NS_PER_S, SystemClock
-from edge_agent.config.library import device_file
+from edge_agent.demo.analyzers import SIMULATED
 from edge_agent.demo.answers import BufferInfo, Enrolled, Status, answer_of
 from edge_agent.errors import ExitCode, OperatorError
 
 AGENT: Final = (sys.executable, "-m", "edge_agent")
 CENTRE: Final = (sys.executable, "-m", "central_sync")
-PROFILE: Final = "emissionwatch/simulated-stack"
 FACILITY: Final = "DEMO-PLANT"
-ANALYZERS: Final = 2
 CENTRE_PORT: Final = 8080
-PLANT_PORT: Final = 5020
 COMMAND_LIMIT_S: Final = 60.0
 START_LIMIT_S: Final = 30.0
 STOP_LIMIT_S: Final = 20.0
@@ -37,7 +34,7 @@ class Site:
         self.folder = folder
         self.clock = SystemClock()
         self.centre_url = f"http://127.0.0.1:{_free_port(CENTRE_PORT)}"
-        self.plant_port = _free_port(PLANT_PORT)
+        self._ports = {one.protocol: _free_port(one.port) for one in SIMULATED}
         self.channel_count = 0
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -75,30 +72,31 @@ class Site:
             *("--receipt-key-out", enrolled.receipt_key_file),
         )
         self.config.write_text(_hastened(self.config.read_text(encoding="utf-8")), encoding="utf-8")
-        for index in range(ANALYZERS):
-            name, port = f"stack-{index + 1}", self.plant_port + index
-            device = device_file(
-                PROFILE,
-                name=name,
-                endpoint=f"tcp://127.0.0.1:{port}",
-                first_channel=1 + 100 * index,
-            )
-            self.channel_count += device.count("[[channels]]")
-            path = self.gateway / "devices.d" / f"{name}.toml"
-            path.write_text(device, encoding="utf-8")
+        first_channel = 1
+        for one in SIMULATED:
+            for number in range(1, one.count + 1):
+                port = self._ports[one.protocol]
+                device = one.file(number, port=port, first_channel=first_channel)
+                self.channel_count += device.count("[[channels]]")
+                path = self.gateway / "devices.d" / f"{one.name(number)}.toml"
+                path.write_text(device, encoding="utf-8")
+                first_channel += 100
 
     def start_all(self, scenario: str, seed: int) -> None:
         """Start plant, centre and agent, in this order."""
-        self.start(
-            "plant",
-            *(*AGENT, "simulate", "--scenario", scenario, "--seed", str(seed)),
-            *("--port", str(self.plant_port), "--devices", str(ANALYZERS)),
-        )
+        for one in SIMULATED:
+            self.start(
+                one.protocol,
+                *(*AGENT, "simulate", "--scenario", scenario, "--seed", str(seed)),
+                *("--protocol", one.protocol, "--devices", str(one.count)),
+                *("--port", str(self._ports[one.protocol])),
+            )
         listen = self.centre_url.removeprefix("http://")
         self.start(
             "centre", *CENTRE, "serve", *self._state, "--listen", listen, "--allow-simulated"
         )
         self.wait_for_centre()
+        self.wait_for_plant()
         self.start("agent", *AGENT, "run", "--config", str(self.config))
 
     def start(self, name: str, *command: str) -> None:
@@ -180,6 +178,20 @@ class Site:
                 if self.clock.now().mono_ns > until_ns:
                     raise
             self.pause(0.1)
+
+    def wait_for_plant(self) -> None:
+        """Return when every simulator has said which ports it serves."""
+        until_ns = self.clock.now().mono_ns + round(START_LIMIT_S * NS_PER_S)
+        while not all("ports" in self._log(one.protocol).read_text() for one in SIMULATED):
+            self.check()
+            if self.clock.now().mono_ns > until_ns:
+                raise OperatorError("the simulated plant does not start")
+            self.pause(0.1)
+
+    def stop_plant(self) -> None:
+        """Stop the simulators."""
+        for one in SIMULATED:
+            self.stop(one.protocol)
 
     def pause(self, seconds: float) -> None:
         """Wait; Ctrl-C ends the waiting."""

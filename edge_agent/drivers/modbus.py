@@ -13,6 +13,7 @@ from edge_agent.clock import NS_PER_S, Clock
 from edge_agent.config.device import Device
 from edge_agent.config.protocols.modbus import speech_of
 from edge_agent.drivers.base import Connection, DeviceRefusedError
+from edge_agent.drivers.modbus_identity import block_of, contradiction
 from edge_agent.drivers.modbus_link import Link, RefusedBlockError
 from edge_agent.drivers.modbus_rtu import RtuLink
 from edge_agent.drivers.registers import Decoder, decoder_of
@@ -61,15 +62,18 @@ class ModbusDevice:
         self._refused_mono_ns = 0
         self._is_shrunk = False
         self._refuses_all = False
+        self._identified_mono_ns: int | None = None
 
     async def read(self) -> Scan:
         """Return the next scan; a block that is refused is divided until the rest is readable.
 
         Raises:
             LinkLostError: one of its kinds; also when only a part of the scan was missing.
-            DeviceRefusedError: nothing of what the device has points for may be read.
+            DeviceRefusedError: nothing of what the device has points for may be read, or it is
+                not the device that its profile is about.
 
         """
+        await self._identify()
         if self._is_shrunk and self._clock.now().mono_ns - self._refused_mono_ns >= REFUSAL_NS:
             self._start_over()
         self._plan_anew()
@@ -93,6 +97,26 @@ class ModbusDevice:
             status=status,
             transport=self._decoder.transport,
         )
+
+    async def _identify(self) -> None:
+        """Make sure that the device is what it must be: after connecting, and once an hour.
+
+        People change devices, and units of measure at their front panels.
+        """
+        device, now_ns = self._device, self._clock.now().mono_ns
+        since_ns = self._identified_mono_ns
+        if not device.identity or (since_ns is not None and now_ns - since_ns < REFUSAL_NS):
+            return
+        self._identified_mono_ns = None
+        for check in device.identity:
+            try:
+                answer = await self._link.ask(block_of(check), self._unit_id, device.timeout_s)
+            except RefusedBlockError as refusal:
+                raise DeviceRefusedError(f"{check.meaning}: {refusal}") from refusal
+            wrong = contradiction(check, answer)
+            if wrong is not None:
+                raise DeviceRefusedError(wrong)
+        self._identified_mono_ns = now_ns
 
     def _plan_anew(self) -> None:
         """Merge by what was learned of the unit, where that has changed by a fifth."""

@@ -39,6 +39,7 @@ class Calibrations:
         self._last = np.zeros(count, np.int64)
         self._has_last = np.zeros(count, np.bool_)
         self._is_in_check = False
+        self._seen: UInt32Array | None = None
 
     def step(
         self, quality: UInt32Array, integers: Int64Array, numbers: BoolArray, scan: Scan
@@ -52,6 +53,9 @@ class Calibrations:
             scan: when it was taken.
 
         """
+        if quality is self._seen and not self._is_in_check:
+            return ()
+        self._seen = quality
         # Without a status word nobody knows the phase: a check does not end because of that.
         has_status = (scan.transport[self._indices] & STATUS_LACKING) == 0
         phases = np.where(has_status, phases_of(quality[self._indices]), self._phases)

@@ -1,18 +1,15 @@
 """The plant's devices that publish: a broker, and a publisher for each stack, until stopped."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from importlib.resources import files
 
 from edge_agent.clock import Clock
-from edge_agent.config.library import SHIPPED, LoadedProfile, load_profile
-from edge_agent.config.profile import Profile
 from edge_agent.simulator import mqtt as json_messages
 from edge_agent.simulator import sparkplug as metrics
 from edge_agent.simulator.broker import broker
 from edge_agent.simulator.plant import Plant
+from edge_agent.simulator.shipped import free_port, shipped
 
 MQTT_PROFILE = "emissionwatch/simulated-mqtt"
 SPARKPLUG_PROFILE = "emissionwatch/simulated-spb"
@@ -31,7 +28,7 @@ async def mqtt(
         OperatorError: the port is in use.
 
     """
-    profile, port = _shipped(MQTT_PROFILE), port or _free_port(host)
+    profile, port = shipped(MQTT_PROFILE), port or free_port(host)
 
     def work(index: int, plant: Plant) -> Coroutine[None, None, None]:
         root = f"plant/stack-{index}"
@@ -46,7 +43,7 @@ async def sparkplug(
     plants: Sequence[Plant], *, host: str, port: int, clock: Clock
 ) -> AsyncIterator[tuple[int, ...]]:
     """Be the edge nodes `stack-1`, `stack-2`, ... of group `plant`; otherwise as `mqtt`."""
-    profile, port = _shipped(SPARKPLUG_PROFILE), port or _free_port(host)
+    profile, port = shipped(SPARKPLUG_PROFILE), port or free_port(host)
 
     def work(index: int, plant: Plant) -> Coroutine[None, None, None]:
         node = f"stack-{index}"
@@ -68,18 +65,3 @@ async def _each(
         finally:
             for task in tasks:
                 task.cancel()
-
-
-def _shipped(name: str) -> Profile:
-    loaded = load_profile(files(SHIPPED) / f"{name}.toml", name)
-    if not isinstance(loaded, LoadedProfile):
-        raise TypeError(f"the shipped profile {name} is none: {loaded.findings}")
-    return loaded.profile
-
-
-def _free_port(host: str) -> int:
-    """Return a port that nobody listens at: amqtt does not tell which one it chose."""
-    with socket.socket() as one:
-        one.bind((host, 0))
-        port: int = one.getsockname()[1]
-        return port

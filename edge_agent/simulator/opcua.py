@@ -5,8 +5,8 @@ BadSensorFailure of its gases. While the scenario lets the device be silent, not
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,9 +17,12 @@ from asyncua.server.server import Server
 from edge_agent.clock import NS_PER_S, Clock
 from edge_agent.config.profile import Profile
 from edge_agent.config.protocols.opcua_profile import OpcuaPoint, OpcuaProfile
+from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.simulator.encoding import GASES
 from edge_agent.simulator.plant import Plant
+from edge_agent.simulator.shipped import free_port, shipped
 
+PROFILE: Final = "emissionwatch/simulated-opcua"
 PERIOD_NS: Final = NS_PER_S // 2
 BAD_SENSOR_FAILURE: Final = 0x808C_0000
 VARIANTS: Final = {
@@ -32,10 +35,39 @@ VARIANTS: Final = {
 
 
 @asynccontextmanager
+async def opcua(
+    plants: Sequence[Plant], *, host: str, port: int, clock: Clock
+) -> AsyncIterator[tuple[int, ...]]:
+    """Be the servers of `stack-1`, `stack-2`, ... on ports that follow, until the end of the block.
+
+    Yields:
+        The ports.
+
+    Raises:
+        OperatorError: a port is in use.
+
+    """
+    profile = shipped(PROFILE)
+    ports = tuple(port + index if port else free_port(host) for index in range(len(plants)))
+    async with AsyncExitStack() as stack:
+        for plant, one in zip(plants, ports, strict=True):
+            try:
+                await stack.enter_async_context(
+                    serving(plant, profile, host=host, port=one, clock=clock)
+                )
+            except OSError as error:
+                raise OperatorError(
+                    f"port {one}: {error.strerror or error}. Choose another with --port",
+                    exit_code=ExitCode.UNAVAILABLE,
+                ) from error
+        yield ports
+
+
+@asynccontextmanager
 async def serving(
     plant: Plant, profile: Profile, *, host: str, port: int, clock: Clock
 ) -> AsyncIterator[str]:
-    """Run the server; yields its URL.
+    """Run the server of one stack; yields its URL.
 
     Args:
         plant: what the analyzers measure.

@@ -5,13 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol, cast
 
 from edge_agent.clock import Clock, SystemClock
-from edge_agent.config.library import SHIPPED, LoadedProfile, load_profile
 from edge_agent.config.protocols.modbus_profile import ModbusProfile
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.simulator.analyzer import Analyzer
@@ -19,12 +17,14 @@ from edge_agent.simulator.fault import FaultRates
 from edge_agent.simulator.modbus import serving
 from edge_agent.simulator.plant import Plant, Scenario
 from edge_agent.simulator.record import Record, record_in
+from edge_agent.simulator.shipped import shipped
 
 MAX_DEVICES: Final = 200
 MODBUS: Final = "modbus"
 # What serves the plants of a protocol, beside Modbus: its libraries load when it is asked for.
 SERVERS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "opcua": "edge_agent.simulator.opcua:opcua",
         "mqtt": "edge_agent.simulator.brokered:mqtt",
         "sparkplug": "edge_agent.simulator.brokered:sparkplug",
     }
@@ -82,12 +82,10 @@ class SimulatorSettings:
 
 def simulated_profile() -> ModbusProfile:
     """Return the profile that the plant's devices are made from, as it is shipped."""
-    loaded = load_profile(files(SHIPPED) / f"{PROFILE}.toml", PROFILE)
-    if not isinstance(loaded, LoadedProfile):
-        raise TypeError(f"the shipped profile {PROFILE} is none: {loaded.findings}")
-    if not isinstance(loaded.profile, ModbusProfile):
-        raise TypeError(f"the shipped profile {PROFILE} is of {loaded.profile.protocol}")
-    return loaded.profile
+    profile = shipped(PROFILE)
+    if not isinstance(profile, ModbusProfile):
+        raise TypeError(f"the shipped profile {PROFILE} is of {profile.protocol}")
+    return profile
 
 
 def plants_of(settings: SimulatorSettings, *, started_ns: int) -> tuple[Plant, ...]:
