@@ -257,7 +257,7 @@ def test_the_command_serves_every_protocol_until_it_is_stopped(protocol: str) ->
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"protocol": "profibus"}, "there are modbus, mqtt, sparkplug"),
+        ({"protocol": "profibus"}, "cannot be simulated; there are modbus, "),
         ({"protocol": "mqtt", "faults": FaultRates.parse("late=0.1")}, "of modbus devices only"),
     ],
 )
