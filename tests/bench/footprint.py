@@ -12,11 +12,8 @@ from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.summary import summary_of
 from tests.bench.agent import Agent, agent
 from tests.bench.figure import Figure
-from tests.bench.scenario import start, steady
+from tests.bench.scenario import bare_values_per_cpu_s, start, steady
 from tests.bench.subject import (
-    FIRST_PORT,
-    HERE,
-    PYTHON,
     Load,
     now_s,
     pause,
@@ -144,7 +141,7 @@ def _large(folder: Path) -> list[Figure]:
             start(subject)
             cost = steady(subject, devices, STEADY_S)
             subject.close()
-            shares.append(cost.values_per_cpu_s / _bare(load))
+            shares.append(cost.values_per_cpu_s / bare_values_per_cpu_s(load, STEADY_S))
             sizes.append(cost.rss_mb)
     return [
         Figure(
@@ -194,20 +191,6 @@ def _first_commit_s(subject: Agent) -> float:
     lasted_s = now_s() - began_s
     subject.kill()
     return lasted_s
-
-
-def _bare(load: Load) -> float:
-    """Return the values per CPU-second of the bare loop at this load."""
-    arguments = (FIRST_PORT, load.device_count, load.register_count, STEADY_S)
-    done = subprocess.run(
-        [PYTHON, str(HERE / "bare.py"), *map(str, arguments)],
-        check=True,
-        capture_output=True,
-        text=True,
-        env=python_environment(),
-    )
-    facts = json.loads(done.stdout)
-    return float(facts["values"] / facts["cpu_s"])
 
 
 def _probe(modules: str, *, first: str = "") -> tuple[float, float, float]:

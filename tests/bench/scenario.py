@@ -4,10 +4,23 @@ A kill stands for a power cut as far as the process is concerned; it does not lo
 so a real cut costs a gateway that does not force its data to disk more than is seen here.
 """
 
+import json
+import subprocess
 from dataclasses import dataclass
 from typing import Final
 
-from tests.bench.subject import Delivered, Plant, Subject, now_s, pause
+from tests.bench.subject import (
+    FIRST_PORT,
+    HERE,
+    PYTHON,
+    Delivered,
+    Load,
+    Plant,
+    Subject,
+    now_s,
+    pause,
+    python_environment,
+)
 
 WARM_UP_S: Final = 8.0
 START_LIMIT_S: Final = 60.0
@@ -137,3 +150,17 @@ def _settled(subject: Subject) -> Delivered:
         if (latest := subject.delivered()) != delivered:
             delivered, changed_s = latest, now_s()
     return delivered
+
+
+def bare_values_per_cpu_s(load: Load, seconds: float) -> float:
+    """Return the values per CPU-second of a bare pymodbus loop at this load; the plant is there."""
+    arguments = (FIRST_PORT, load.device_count, load.register_count, seconds)
+    done = subprocess.run(
+        [PYTHON, str(HERE / "bare.py"), *map(str, arguments)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=python_environment(),
+    )
+    facts = json.loads(done.stdout)
+    return float(facts["values"] / facts["cpu_s"])

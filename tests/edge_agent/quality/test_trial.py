@@ -29,8 +29,14 @@ def test_a_shipped_profile_has_vectors_and_keeps_them(profile: LoadedProfile) ->
 
 @pytest.mark.parametrize("profile", SHIPPED_PROFILES, ids=lambda one: one.profile.id)
 def test_every_point_of_a_shipped_profile_is_in_a_vector(profile: LoadedProfile) -> None:
-    expected = {point for vector in profile.profile.test_vectors for point in vector.expect}
-    assert expected == profile.profile.points.keys()
+    expected = {_kind(point) for vector in profile.profile.test_vectors for point in vector.expect}
+    assert expected == {_kind(point) for point in profile.profile.point_names()}
+
+
+def _kind(point: str) -> str:
+    """Return a point without the number of its component: all components are alike."""
+    block, _, inner = point.partition(".")
+    return f"{block}.{inner.partition('.')[2]}" if inner else block
 
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("*.toml")), ids=lambda path: path.stem)
