@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_agent.config.loading import load_plan
 from edge_agent.config.model import DEFAULT_CONFIG
 from edge_agent.config.plan import ConfigurationError
+from edge_agent.drivers import require_libraries
 from edge_agent.errors import ExitCode
 
 
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str]) -> int:
             print(json.dumps({"problems": list(error.problems)}))
             return ExitCode.CONFIGURATION
         raise
+    require_libraries({device.protocol for device in plan.devices})
     facts = {
         "gateway": str(plan.settings.gateway.id),
         "config_hash": plan.config_hash.hex(),

@@ -10,6 +10,7 @@ from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
 from edge_agent.config.apart import Reading
 from edge_agent.config.model import DEFAULT_CONFIG
 from edge_agent.config.plan import Plan
+from edge_agent.drivers import require_libraries
 from edge_agent.errors import ExitCode, OperatorError, leaves
 
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     from edge_agent import agent  # noqa: PLC0415 - see the line above
 
     plan = reading.plan()
+    require_libraries({device.protocol for device in plan.devices})
     logs.configure(plan.settings.log.level)
     running = agent.run(plan, reread)
     del plan  # the agent keeps what it needs of it

@@ -3,12 +3,14 @@
 A protocol library is imported when a device first needs it, never before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
 from edge_agent.drivers.base import Connect
+from edge_agent.errors import ExitCode, OperatorError
 
 if TYPE_CHECKING:
     from edge_agent.quality.trial import Decode
@@ -30,6 +32,35 @@ TRIALS: Final[Mapping[str, str]] = MappingProxyType(
         "sparkplug": "edge_agent.drivers.sparkplug_trial:decoded",
     }
 )
+
+
+# The library that each protocol needs, which is also the name of its extra's first requirement.
+LIBRARIES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "modbus": ("pymodbus", "modbus"),
+        "opcua": ("asyncua", "opcua"),
+        "mqtt": ("paho", "mqtt"),
+        "sparkplug": ("paho", "mqtt"),
+    }
+)
+
+
+def require_libraries(protocols: Iterable[str]) -> None:
+    """Return if every protocol's library is installed; nothing is imported.
+
+    Raises:
+        OperatorError: one is not; names the extra that brings it.
+
+    """
+    missing = {
+        f"{protocol} devices need {library}, which is not installed. "
+        f"Install emissionwatch-edge[{extra}]"
+        for protocol in protocols
+        for library, extra in (LIBRARIES[protocol],)
+        if find_spec(library) is None
+    }
+    if missing:
+        raise OperatorError(*sorted(missing), exit_code=ExitCode.CONFIGURATION)
 
 
 def connector(protocol: str) -> Connect:

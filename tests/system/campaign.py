@@ -144,15 +144,15 @@ def _lines(path: Path) -> list[str]:
 
 
 def _commit() -> str:
-    """Return the commit that is run, marked if the tree differs from it."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
-    return described.stdout.strip() or "none"
+    """Return the commit that is run, marked if what is run differs from it."""
+    described = _git("describe", "--always", "--abbrev=12").stdout.strip()
+    # The page that this program writes is no part of what it runs.
+    is_other = _git("diff", "--quiet", "HEAD", "--", ".", ":!docs/evidence").returncode != 0
+    return f"{described}-dirty" if described and is_other else described or "none"
+
+
+def _git(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *words], capture_output=True, text=True, cwd=ROOT, check=False)
 
 
 # The figures of a report that the evidence page shows.
@@ -178,6 +178,7 @@ SHOWN = (
         "uncovered",
     ),
     *("published", "published_alike", "found", "lost", "twice"),
+    *("modbus tcp", "rtu over tcp", "rtu serial"),
 )
 
 

@@ -10,15 +10,20 @@ from typing import get_type_hints
 import pytest
 
 import edge_agent
-from edge_agent.drivers import PROTOCOLS, connector
+from edge_agent.drivers import LIBRARIES, PROTOCOLS, connector, require_libraries
 from edge_agent.drivers.modbus_link import FUNCTION_CODES
 from edge_agent.drivers.mqtt_link import Link
+from edge_agent.errors import OperatorError
 
 SOURCES = sorted(
     path for path in Path(edge_agent.__file__).parent.rglob("*.py") if "simulator" not in path.parts
 )
-# Modbus Application Protocol V1.1b3, section 5.1, by pymodbus's names.
-WRITING = ("write_coil", "write_register", "mask_write", "readwrite", "write_file_record")
+# Modbus Application Protocol V1.1b3, section 5.1, by pymodbus's names; and those of asyncua that
+# write a variable or call a method.
+WRITING = (
+    *("write_coil", "write_register", "mask_write", "readwrite", "write_file_record"),
+    *("write_value", "write_attribute", "set_value", "call_method"),
+)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -26,6 +31,22 @@ def test_every_protocol_connects_devices_with_a_clock(protocol: str) -> None:
     connect = connector(protocol)
     assert list(inspect.signature(connect).parameters) == ["devices", "clock"]
     assert set(get_type_hints(inspect.unwrap(connect))) == {"devices", "clock", "return"}
+
+
+def test_every_protocol_says_which_library_it_needs() -> None:
+    assert LIBRARIES.keys() == PROTOCOLS.keys()
+    require_libraries(PROTOCOLS)
+
+
+def test_a_library_that_is_not_installed_is_told_with_the_extra_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edge_agent.drivers.find_spec", lambda _name: None)
+    with pytest.raises(OperatorError) as told:
+        require_libraries(["opcua", "opcua"])
+    assert told.value.problems == (
+        "opcua devices need asyncua, which is not installed. Install emissionwatch-edge[opcua]",
+    )
 
 
 def test_an_unknown_protocol_is_an_error() -> None:
@@ -36,7 +57,7 @@ def test_an_unknown_protocol_is_an_error() -> None:
 def test_no_protocol_library_is_loaded_before_a_device_needs_it() -> None:
     code = (
         "import sys, edge_agent.drivers, edge_agent.drivers.poller, edge_agent.drivers.registers\n"
-        "print([name for name in sys.modules if name.startswith(('pymodbus', 'paho'))])"
+        "print([name for name in sys.modules if name.startswith(('asyncua', 'pymodbus', 'paho'))])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert found.stdout.strip() == "[]"
