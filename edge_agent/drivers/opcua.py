@@ -14,10 +14,11 @@ from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from asyncua.ua.uaerrors import UaError
+from cryptography import x509
 
 from edge_agent.clock import Clock
 from edge_agent.config.device import Device
-from edge_agent.config.protocols.opcua import Node, OpcuaSpeech
+from edge_agent.config.protocols.opcua import Certificates, Node, OpcuaSpeech
 from edge_agent.drivers.base import Connection, LinkClosedError, LinkLostError
 from edge_agent.drivers.opcua_values import BAD_NODE_ID_UNKNOWN, Word, word_of
 from edge_agent.wire.readings import Scan
@@ -77,6 +78,7 @@ class Session:
                         text = await asyncio.to_thread(speech.password_file.read_text)
                         client.set_password(text.strip())
                 if (files := speech.certificates) is not None:
+                    client.application_uri = await asyncio.to_thread(_application_uri, files)
                     await client.set_security(
                         SecurityPolicyBasic256Sha256,
                         certificate=files.own_file,
@@ -87,7 +89,7 @@ class Session:
                 await client.connect()
                 self._namespaces = await client.get_namespace_array()
                 (limit,) = await client.read_attributes([client.get_node(MAX_NODES_PER_READ)])
-        except (OSError, TimeoutError, UaError, ConnectionError) as error:
+        except (OSError, TimeoutError, UaError, ConnectionError, ValueError) as error:
             await self.close()
             raise LinkClosedError(f"{self._url}: {_said(error)}") from error
         if limit.Value is not None and isinstance(most := limit.Value.Value, int) and most:
@@ -194,6 +196,16 @@ def _node(place: object) -> Node:
     if not isinstance(place, Node):
         raise TypeError(f"{type(place).__name__} is no variable of an OPC UA server")
     return place
+
+
+def _application_uri(files: Certificates) -> str:
+    """Return who our certificate says we are: a server compares it (OPC 10000-4 section 6.1.3)."""
+    certificate = x509.load_der_x509_certificate(files.own_file.read_bytes())
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return str(names.get_values_for_type(x509.UniformResourceIdentifier)[0])
+    except (x509.ExtensionNotFound, IndexError) as error:
+        raise ValueError(f"{files.own_file}: a certificate without an application URI") from error
 
 
 def _said(error: Exception) -> str:

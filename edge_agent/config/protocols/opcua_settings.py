@@ -42,7 +42,7 @@ class OpcuaSettings:
                 yield Fault(
                     key=key,
                     message=f"{self.security} needs it",
-                    remedy="write the path of the file; docs/drivers.md says what is in it",
+                    remedy="run edge-agent opcua trust ENDPOINT, which makes and names the files",
                 )
             elif is_there and not is_protected:
                 yield Fault(
