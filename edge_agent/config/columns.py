@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, overload
 
 from edge_agent.config.place import Place
-from edge_agent.wire.bundle import ChannelRow
+from edge_agent.wire.bundle import ChannelFacts, ChannelRow
 
 ElementT = TypeVar("ElementT")
 
@@ -34,25 +34,6 @@ class PointFacts:
     place: Place
     raw_type: str
     status: Place | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelFacts:
-    """A row of the channel table without number, names and device; docs/wire-format.md section 8.
-
-    Every field is that of `ChannelRow`.
-    """
-
-    parameter: str
-    unit_of_measure: str
-    raw_type: str
-    word_order: str
-    scale: str
-    offset: str
-    resolution: str
-    status_source: str | None
-    profile: str
-    profile_hash: str
 
 
 class Columns(Sequence[ElementT], Generic[ElementT]):

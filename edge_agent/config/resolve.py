@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 from sys import intern
 
-from edge_agent.config.columns import ChannelFacts, Channels, PointFacts, Points
+from edge_agent.config.columns import Channels, PointFacts, Points
 from edge_agent.config.device import Calibration, Device, StatusRule
 from edge_agent.config.device_rules import effective_limits_of, endpoint_for
 from edge_agent.config.library import LoadedProfile
@@ -16,6 +16,7 @@ from edge_agent.config.model import ChannelSettings, DeviceSettings, Limits, Not
 from edge_agent.config.place import Spot
 from edge_agent.config.profile import PointProfile, StatusProfile
 from edge_agent.config.vocabulary import Role
+from edge_agent.wire.bundle import ChannelFacts
 from edge_agent.wire.vocabulary import Phase
 
 CHECKS = frozenset({Phase.ZERO_CHECK, Phase.SPAN_CHECK, Phase.OTHER_CHECK_GAS})

@@ -10,10 +10,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from edge_agent.config.columns import ChannelFacts, Channels
+from edge_agent.config.columns import Channels
 from edge_agent.config.model import Limits
 from edge_agent.quality import checks
-from edge_agent.wire.bundle import ChannelRow
+from edge_agent.wire.bundle import ChannelFacts, ChannelRow
 from edge_agent.wire.engineering import Scaling
 from edge_agent.wire.vocabulary import Int64Array, Reason, UInt32Array
 

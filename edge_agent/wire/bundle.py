@@ -31,14 +31,10 @@ _PROFILE: Final = re.compile(rb'"[^"]*":"([0-9a-f]{64})"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelRow:
-    """What one channel number means on one gateway, under one configuration.
+class ChannelFacts:
+    """What a channel has in common with others of the same point of the same profile.
 
     Attributes:
-        channel: its number, 1 to 2^32 - 1, never reused for another parameter or device.
-        name: what people call it.
-        facility: the facility it measures for.
-        device: the device it is read from.
         parameter: what is measured.
         unit_of_measure: of the value, after scale and offset.
         raw_type: how the raw word is read, one of words.RAW_TYPES.
@@ -50,15 +46,8 @@ class ChannelRow:
         profile: id of the profile.
         profile_hash: SHA-256 of the profile file, 64 hex digits.
 
-    Raises:
-        ValueError: a number, type, order or hash that cannot be.
-
     """
 
-    channel: int
-    name: str
-    facility: str
-    device: str
     parameter: str
     unit_of_measure: str
     raw_type: str
@@ -69,6 +58,27 @@ class ChannelRow:
     status_source: str | None
     profile: str
     profile_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRow(ChannelFacts):
+    """What one channel number means on one gateway, under one configuration.
+
+    Attributes:
+        channel: its number, 1 to 2^32 - 1, never reused for another parameter or device.
+        name: what people call it.
+        facility: the facility it measures for.
+        device: the device it is read from.
+
+    Raises:
+        ValueError: a number, type, order or hash that cannot be.
+
+    """
+
+    channel: int
+    name: str
+    facility: str
+    device: str
 
     def __post_init__(self) -> None:
         if not 1 <= self.channel <= MAX_CHANNEL:

@@ -24,6 +24,7 @@ batch.record_root
 batch.seal
 bundle.BUNDLE_VERSION
 bundle.Bundle
+bundle.ChannelFacts
 bundle.ChannelRow
 bundle.MAX_BUNDLE
 bundle.MAX_CHANNEL

@@ -1,13 +1,14 @@
 """Columns are sequences like any other: elements, slices, equality, and a way through pickle."""
 
 import pickle
+from dataclasses import replace
 
 import pytest
 
-from edge_agent.config.columns import ChannelFacts, Channels, Point, PointFacts, Points
+from edge_agent.config.columns import Channels, Point, PointFacts, Points
 from edge_agent.config.protocols.modbus import Register
 from edge_agent.config.vocabulary import Table
-from edge_agent.wire.bundle import ChannelRow
+from edge_agent.wire.bundle import ChannelFacts
 
 NUMBERS = [3, 7, 4_000_000_000]
 PLACES = [Register(table=Table.INPUT, address=address) for address in (0, 2, 4)]
@@ -56,10 +57,7 @@ def test_rows_have_their_own_number_and_name() -> None:
     assert [(row.channel, row.name) for row in rows] == list(
         zip(NUMBERS, ["north", "südlich µ", "x"], strict=True)
     )
-    assert channels("north", "south")[1] == rows[1].__class__(
-        **{field: getattr(rows[1], field) for field in ChannelRow.__slots__ if field != "name"},
-        name="south",
-    )
+    assert channels("north", "south")[1] == replace(rows[1], name="south")
 
 
 def test_a_device_may_have_no_channels() -> None:
