@@ -23,7 +23,12 @@ class Recent:
     def took(self, device: str, readings: Readings) -> None:
         """Remember a scan; the channels that it does not hold keep their last reading."""
         before = self.readings.get(device)
-        if before is not None and not np.array_equal(before.channel, readings.channel):
+        if (
+            before is not None
+            # The scans of a device that is asked share one array.
+            and before.channel is not readings.channel
+            and not np.array_equal(before.channel, readings.channel)
+        ):
             readings = _renewed(before, readings)
         self.readings[device] = readings
 

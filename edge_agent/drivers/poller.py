@@ -231,11 +231,11 @@ class Line:
                 detail = _fault(polled.device.name, error, is_new=not turn.gap.is_open)
                 report(turn.failed(clock.now(), MissReason.DRIVER_FAULT, must_spare=True), detail)
             else:
-                at = clock.now()
-                if scan is not None:
+                if scan is None:
+                    report(turn.answered(clock.now()))
+                else:
                     hand_over(scan)
-                    at = Instant(utc_ns=scan.at_ns, mono_ns=scan.mono_ns)
-                report(turn.answered(at))
+                    report(turn.answered(Instant(utc_ns=scan.at_ns, mono_ns=scan.mono_ns)))
                 if not self._is_up:
                     self._is_up = True
                     log.info("endpoint.connected", endpoint=str(self._endpoint))
