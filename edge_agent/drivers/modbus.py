@@ -103,9 +103,11 @@ class ModbusDevice:
 
         People change devices, and units of measure at their front panels.
         """
-        device, now_ns = self._device, self._clock.now().mono_ns
-        since_ns = self._identified_mono_ns
-        if not device.identity or (since_ns is not None and now_ns - since_ns < REFUSAL_NS):
+        device, since_ns = self._device, self._identified_mono_ns
+        if not device.identity:
+            return
+        now_ns = self._clock.now().mono_ns
+        if since_ns is not None and now_ns - since_ns < REFUSAL_NS:
             return
         self._identified_mono_ns = None
         for check in device.identity:
