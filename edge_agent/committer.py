@@ -11,6 +11,7 @@ import structlog
 
 from edge_agent.buffer.store import BufferFullError, BufferUnavailableError
 from edge_agent.clock import NS_PER_S
+from edge_agent.memory import give_back
 from edge_agent.pipeline import Intake, Judge, Portion
 from edge_agent.wire.batch import Origin
 
@@ -87,6 +88,7 @@ class Committer(Generic[StorageT]):
                 continue
         self._taken = None
         self._intake.stored()
+        give_back()
         return is_end
 
     def _tell_dropped(self) -> None:
