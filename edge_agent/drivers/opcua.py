@@ -5,9 +5,9 @@ there is no call here that writes, and none that calls a method.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from asyncua import ua
@@ -22,6 +22,8 @@ from edge_agent.config.protocols.opcua import Certificates, Node, OpcuaSpeech
 from edge_agent.drivers.base import Connection, LinkClosedError, LinkLostError
 from edge_agent.drivers.opcua_values import BAD_NODE_ID_UNKNOWN, Word, word_of
 from edge_agent.wire.readings import Scan
+
+AnswerT = TypeVar("AnswerT")
 
 # The session dies so long after we did; the watchdog of the library asks for the state so often.
 SESSION_MS: Final = 60_000
@@ -86,9 +88,10 @@ class Session:
                         server_certificate=str(files.server_file),
                         mode=ua.MessageSecurityMode.SignAndEncrypt,
                     )
-                await client.connect()
-                self._namespaces = await client.get_namespace_array()
-                (limit,) = await client.read_attributes([client.get_node(MAX_NODES_PER_READ)])
+                await _plainly(client.connect())
+                self._namespaces = await _plainly(client.get_namespace_array())
+                limits = client.read_attributes([client.get_node(MAX_NODES_PER_READ)])
+                (limit,) = await _plainly(limits)
         except (OSError, TimeoutError, UaError, ConnectionError, ValueError) as error:
             await self.close()
             raise LinkClosedError(f"{self._url}: {_said(error)}") from error
@@ -129,7 +132,7 @@ class Session:
                 for start in range(0, len(nodes), self._most):
                     part = nodes[start : start + self._most]
                     asked = [self._client.get_node(node) for node in part]
-                    found += await self._client.read_attributes(asked)
+                    found += await _plainly(self._client.read_attributes(asked))
         except TimeoutError as error:
             raise LinkLostError(f"{self._url}: no answer within {timeout_s:g} s") from error
         except (OSError, UaError, ConnectionError) as error:
@@ -196,6 +199,18 @@ def _node(place: object) -> Node:
     if not isinstance(place, Node):
         raise TypeError(f"{type(place).__name__} is no variable of an OPC UA server")
     return place
+
+
+async def _plainly(asked: Awaitable[AnswerT]) -> AnswerT:
+    """Return an answer; cancelled, be cancelled as asyncio knows it.
+
+    asyncua 2.1 is cancelled with an error of its own (wait_for2) where an answer came in the same
+    moment; asyncio.timeout takes that for a failure.
+    """
+    try:
+        return await asked
+    except asyncio.CancelledError as error:
+        raise asyncio.CancelledError from error
 
 
 def _application_uri(files: Certificates) -> str:
