@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "status": "show what the running agent does, or what its buffer holds",
     "profiles": "list, show and validate device profiles; print their schema",
     "probe": "look at a device once: raw words, values, quality, word order",
+    "scan": "who answers on a network or a serial line; asks first",
     "device": "add a device beside its front panel, or confirm one",
     "opcua": "trust the certificate of an OPC UA server",
     "buffer": "show or verify what is stored on this gateway",

@@ -96,6 +96,12 @@ def settled(
             "Read a value off it and say --panel POINT=VALUE",
             exit_code=ExitCode.USAGE,
         )
+    if not any(look.scans for look in trial.looks.values()):
+        raise OperatorError(
+            f"{'; '.join(trial.looks[trial.best].faults)}. {_sentence(verdict(trial))}. "
+            "Nothing was written",
+            exit_code=ExitCode.BAD_DATA,
+        )
     way = _chosen(trial, person)
     evidence = next(one for one in trial.evidence if one.way == way)
     _compare(evidence, panel, subject, person)
@@ -141,7 +147,7 @@ def _chosen(trial: Trial, person: Person) -> Candidate:
     ways = {str(one.way): one.way for one in trial.evidence}
     told = verdict(trial)
     if not person.is_there:
-        raise OperatorError(f"{told[:1].upper()}{told[1:]}. Nothing was written")
+        raise OperatorError(f"{_sentence(told)}. Nothing was written")
     said = answer(person, f"Which way is it? {', '.join(ways)}:", flag="--set")
     if said not in ways:
         raise OperatorError(f"'{said}' is none of them. Nothing was written")
@@ -163,6 +169,10 @@ def _compare(evidence: Evidence, panel: Panel, subject: Subject, person: Person)
             "other word orders and addresses. Nothing was written",
             exit_code=ExitCode.BAD_DATA,
         )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _confirmed_units(

@@ -104,11 +104,12 @@ def evidence_of(
     )
 
 
-def refused_everything(way: Candidate, device: Device) -> Evidence:
-    """Return what it says that a device refuses to be read in some way."""
+def refused_everything(way: Candidate, device: Device, panel: Mapping[int, Decimal]) -> Evidence:
+    """Return what it says that a device gives nothing when it is read in some way."""
     return Evidence(
         way=way,
         refused_count=len(device.channels),
+        missed_panel_count=len(panel),
         values={row.channel: None for row in device.channels},
     )
 

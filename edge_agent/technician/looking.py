@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from edge_agent.clock import NS_PER_S, Clock
 from edge_agent.config.device import Device
 from edge_agent.drivers import connector
@@ -20,6 +22,7 @@ from edge_agent.drivers.base import (
 )
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.wire.readings import Scan
+from edge_agent.wire.vocabulary import NO_VALUE
 
 # Between two scans of one look: analyzers have new values hardly more often.
 PAUSE_NS: Final = NS_PER_S // 5
@@ -58,6 +61,25 @@ async def looked(device: Device, *, count: int, clock: Clock) -> Look:
             "another connection beside that of the agent",
             exit_code=ExitCode.UNAVAILABLE,
         ) from error
+
+
+def widened(scans: Sequence[Scan], device: Device) -> tuple[Scan, ...]:
+    """Return scans of every channel: what one does not hold is as the scan before it had it.
+
+    A channel that nothing was heard of yet has no value.
+    """
+    numbers = np.array([point.channel for point in device.points], np.uint32)
+    raw = np.zeros(len(numbers), np.int64)
+    status = np.zeros(len(numbers), np.uint32)
+    transport = np.full(len(numbers), NO_VALUE, np.uint32)
+    found: list[Scan] = []
+    for scan in scans:
+        places = np.searchsorted(numbers, scan.channel)
+        raw, status, transport = raw.copy(), status.copy(), transport.copy()
+        raw[places], status[places], transport[places] = scan.raw, scan.status, scan.transport
+        whole = replace(scan, channel=numbers, raw=raw, status=status, transport=transport)
+        found.append(whole)
+    return tuple(found)
 
 
 async def _scans(connection: Connection, device: Device, count: int, clock: Clock) -> Look:

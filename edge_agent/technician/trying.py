@@ -15,9 +15,8 @@ from edge_agent.technician.evidence import (
     ranked,
     refused_everything,
 )
-from edge_agent.technician.looking import Look, looked
+from edge_agent.technician.looking import Look, looked, widened
 from edge_agent.technician.subject import Subject
-from edge_agent.wire.readings import Scan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +87,10 @@ def _evidence(
     subject: Subject, looks: Mapping[Candidate, Look], panel: Mapping[int, Decimal]
 ) -> tuple[Evidence, ...]:
     found: Sequence[Evidence] = [
-        evidence_of(way, subject.device(way), whole, panel)
-        if (whole := _whole(look, len(subject.settings.channels)))
-        else refused_everything(way, subject.device(way))
+        evidence_of(way, device, whole, panel)
+        if (whole := widened(look.scans, device))
+        else refused_everything(way, device, panel)
         for way, look in looks.items()
+        for device in (subject.device(way),)
     ]
     return ranked(found)
-
-
-def _whole(look: Look, channel_count: int) -> tuple[Scan, ...]:
-    """Return the scans of every channel; of others no column can be made."""
-    return tuple(scan for scan in look.scans if len(scan.channel) == channel_count)

@@ -228,3 +228,10 @@ async def test_confirming_nothing_is_refused(tmp_path: Path) -> None:
         assert await command(*add(config, port, "--yes")) == ExitCode.OK
         with pytest.raises(OperatorError, match="there is nothing to confirm"):
             await command("confirm", "stack-1", "--config", config, "--yes")
+
+
+async def test_a_device_that_refuses_everything_is_not_written(config: Path) -> None:
+    async with holding(lambda _: {}) as port:
+        with pytest.raises(OperatorError, match="refuses every address"):
+            await command(*add(config, port, "--panel", "v0=118.3", "--yes"))
+    assert not list((config.parent / "devices.d").glob("*"))

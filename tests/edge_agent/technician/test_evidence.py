@@ -208,7 +208,7 @@ def test_what_the_device_refuses_is_no_reading() -> None:
 
 
 def test_a_way_that_is_refused_comes_last() -> None:
-    refused = refused_everything(Candidate(word_order=WordOrder.ABCD), device("ABCD", 1))
+    refused = refused_everything(Candidate(word_order=WordOrder.ABCD), device("ABCD", 1), {})
     read = evidence_of(Candidate(), device("ABCD", 1), [scan([118.25], "ABCD")], {})
     assert ranked([refused, read]) == (read, refused)
 
