@@ -107,11 +107,12 @@ class BayernHessenProfile(Profile):
 
     def misfits(self) -> Iterator[Misfit]:
         """Yield points that are beyond the answer."""
+        values = self.bayern_hessen.values
         for name, point in self.points.items():
-            if point.value > self.bayern_hessen.values:
+            if point.value > values:
                 yield Misfit(
                     path=("points", name, "value"),
-                    message=f"an answer has {self.bayern_hessen.values} values",
+                    message=f"an answer has no value {point.value}: values is {values}",
                     remedy="write the number of the value in the answer, from 1",
                 )
 
