@@ -83,6 +83,10 @@ class Intake:
         """Return the scans of one device."""
         return [scan for scan in self.scans if scan.device == device.name]
 
+    def count(self, state: str) -> int:
+        """Return how many gaps were opened, or closed."""
+        return sum(event.fields["state"] == state for event in self.events)
+
     def gaps(self) -> list[tuple[object, object]]:
         """Return state and reason of the gap events."""
         return [(event.fields["state"], event.fields["reason"]) for event in self.events]
