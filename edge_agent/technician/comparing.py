@@ -227,9 +227,10 @@ def _pair(
     flag: str, word: str, subject: Subject, read: Callable[[str], ValueT]
 ) -> tuple[int, ValueT]:
     channels = {point: number for number, point in subject.point_of.items()}
+    names = {channel.name: channel.number for channel in subject.settings.channels}
     point, _, text = word.partition("=")
     try:
-        return channels[point.strip()], read(text.strip())
+        return (names | channels)[point.strip()], read(text.strip())
     except (KeyError, InvalidOperation) as error:
         raise OperatorError(
             f"{flag} {word}: write POINT=VALUE with one of {', '.join(channels)}",

@@ -12,14 +12,13 @@ import os
 import pty
 import re
 import select
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
@@ -120,6 +119,8 @@ class Session:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
     def printed(self, step: Step) -> list[str]:
         """Run a command; return what it printed, prompts and answers among it."""
@@ -171,19 +172,21 @@ class Session:
             waiting = text.rpartition("\n")[2]
             if waiting and answers < len(step.printed):
                 answers += 1
-                os.write(terminal, f"{_answer(waiting, text, step)}\n".encode())
+                said = self._here(_answer(waiting, text, step))
+                os.write(terminal, f"{said}\n".encode())
         raise TimeoutError(f"{step.command}: not over within {LIMIT_S:g} s, after\n{text}")
 
     def _started(self, step: Step) -> list[str]:
         """Start a command beside the others; return its first lines, as many as the page has."""
-        process = subprocess.Popen(
-            ("/bin/sh", "-c", f"exec {self._here(step.command).removesuffix('&')}"),
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "beside.log").open("ab"),
-            cwd=self.folder,
-            env=self._environment(),
-            start_new_session=True,
-        )
+        with (self.folder / "beside.log").open("ab") as log:
+            process = subprocess.Popen(
+                ("/bin/sh", "-c", f"exec {self._here(step.command).removesuffix('&')}"),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=self.folder,
+                env=self._environment(),
+                start_new_session=True,
+            )
         self.beside.append(process)
         assert process.stdout is not None
         lines = [process.stdout.readline().decode() for _ in step.printed]
@@ -210,6 +213,7 @@ class Session:
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "NO_COLOR": "1",
+            "UPLOAD_INTERVAL": "2s",  # the page waits a minute here; a test need not
             "COLUMNS": "200",
             "TERM": "dumb",
         }
