@@ -75,7 +75,7 @@ def in_words(trial: Trial) -> str:
     """Return a trial for a person."""
     subject, best = trial.subject, trial.best
     look = trial.looks[best]
-    parts = [f"{subject.settings.endpoint}: {subject.profile.id}, {len(look.scans)} scans"]
+    parts = [f"{subject.settings.endpoint}: {subject.profile.id}, scans: {len(look.scans)}"]
     parts += [f"  {fault}" for fault in look.faults]
     if len(trial.evidence) > 1:
         parts += ["", ways_in_words(trial), "", verdict(trial), ""]
