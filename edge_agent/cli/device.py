@@ -172,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a key of its file, as TOML, such as unit_id=3 or broker.client_id='\"gateway-7\"'",
+        help="a key of its file, such as unit_id=3 or broker.client_id=gateway-7; repeatable",
     )
     add.add_argument(
         "--channel",

@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a key of the device's file, as TOML, such as unit_id=3 or word_order='\"CDAB\"'",
+        help="a key of the device's file, such as unit_id=3 or word_order=CDAB",
     )
     parser.add_argument(
         "--point", action="append", default=[], help="only this point of the profile; repeatable"
