@@ -12,13 +12,14 @@ import structlog
 
 from edge_agent.buffer.store import Buffer, BufferUnavailableError
 from edge_agent.committer import Committer
-from edge_agent.config.plan import ConfigurationError, Plan
+from edge_agent.config.plan import ConfigurationError, Confirmed, Plan
 from edge_agent.overview import Overview
 from edge_agent.polling import Pollers
 from edge_agent.quality.judge import Judge
 from edge_agent.uplink.client import Identity
 from edge_agent.uplink.state import Trust
 from edge_agent.wire.batch import Origin
+from edge_agent.wire.canonical import JsonValue
 from edge_agent.wire.document import Document
 from edge_agent.wire.signing import SigningKey, VerifyingKey
 from edge_agent.wire.vocabulary import NO_HASH
@@ -51,6 +52,7 @@ class Configured:
                 # Zero marks a development build: there is no release manifest yet.
                 software_hash=NO_HASH,
                 key=key,
+                confirmations=tuple(map(_fields, plan.confirmations)),
             ),
             judges={
                 device.name: known.get(device.name) or Judge(device, simulated=gateway.simulated)
@@ -94,6 +96,19 @@ class Configured:
         overview.plan = after.plan
         log.info("configuration.applied", config_hash=plan.config_hash.hex())
         return after
+
+
+def _fields(confirmed: Confirmed) -> Mapping[str, JsonValue]:
+    """Return the fields of a `confirmation` event (docs/wire-format.md section 10)."""
+    said = confirmed.said
+    return {
+        "who": said.who,
+        "what": str(said.what),
+        "device": confirmed.device,
+        "channels": list(said.channels),
+        "confirmed_at": said.at,
+        "how": said.how,
+    }
 
 
 async def documents_kept(buffer: Buffer, plan: Plan) -> None:
