@@ -21,6 +21,7 @@ from edge_agent.health.status import (
     BufferStatus,
     ChannelStatus,
     ClockStatus,
+    ConfigurationStatus,
     DeviceStatus,
     Json,
     Snapshot,
@@ -29,6 +30,7 @@ from edge_agent.health.systemd import Progress
 from edge_agent.pipeline import Intake
 from edge_agent.uplink.client import Uplink
 from edge_agent.wire.engineering import Scaling
+from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Readings
 from edge_agent.wire.vocabulary import NO_VALUE
 
@@ -46,7 +48,8 @@ class Overview:
         clock: Clock,
     ) -> None:
         self.plan = plan
-        self._recent = intake.recent
+        self.configuration = ConfigurationStatus(edition=plan.edition)
+        self.recent = intake.recent
         self._committer = committer
         self._uplink = uplink
         self._clock = clock
@@ -78,6 +81,7 @@ class Overview:
             buffer=_buffer_status(self._committer),
             uplink=self._uplink.status(),
             clock=ClockStatus(state=trust.state, error_ms=trust.error_ms),
+            configuration=self.configuration,
         )
 
     def channels(self) -> Sequence[ChannelStatus]:
@@ -86,12 +90,19 @@ class Overview:
 
     def events(self) -> Sequence[Mapping[str, Json]]:
         """Return the last events, newest last, as they were signed."""
-        return [json.loads(event.line) for event in self._recent.events]
+        return [json.loads(event.line) for event in self.recent.events]
+
+    def is_silent(self, device: Device) -> bool:
+        """Return whether a gap of this device is open."""
+        gap = self._gap(device)
+        return gap is not None and gap.fields["state"] != "closed"
+
+    def _gap(self, device: Device) -> Event | None:
+        return self.recent.gaps.get(tuple(row.channel for row in device.channels))
 
     def _device(self, device: Device) -> DeviceStatus:
-        readings = self._recent.readings.get(device.name)
-        gap = self._recent.gaps.get(tuple(row.channel for row in device.channels))
-        is_open = gap is not None and gap.fields["state"] != "closed"
+        readings = self.recent.readings.get(device.name)
+        gap, is_open = self._gap(device), self.is_silent(device)
         fields = gap.fields if gap is not None else {}
         return DeviceStatus(
             name=device.name,
@@ -103,7 +114,7 @@ class Overview:
         )
 
     def _channels(self, device: Device) -> Sequence[ChannelStatus]:
-        readings = self._recent.readings.get(device.name)
+        readings = self.recent.readings.get(device.name)
         values = _values(device, readings) if readings is not None else [None] * len(device.points)
         channels = [] if readings is None else readings.channel.tolist()
         place = {channel: index for index, channel in enumerate(channels)}

@@ -107,6 +107,7 @@ def status_json(snapshot: Snapshot, raised: Sequence[Alarm]) -> dict[str, Json]:
         "buffer": _buffer_json(snapshot.buffer),
         "uplink": _uplink_json(snapshot.uplink),
         "clock": asdict(snapshot.clock),
+        "configuration": asdict(snapshot.configuration),
     }
 
 

@@ -136,6 +136,23 @@ class AgentStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationStatus:
+    """Which files the agent runs, and what became of others."""
+
+    edition: str = ""
+    """Names the files in force; another edition may have the same hash (`config.plan`)."""
+    probation_until_ns: int | None = None
+    """When it has passed its probation at the earliest, UTC ns; None while it is not on one."""
+    reloads: int = 0
+    """Reloads carried out since the start, whatever came of them."""
+    problems: tuple[str, ...] = ()
+    """Why the last reload was refused; none where it was not."""
+    rolled_back: str = ""
+    """The edition that was given up; empty where there is none."""
+    rolled_back_why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """All of it at one moment."""
 
@@ -146,6 +163,7 @@ class Snapshot:
     buffer: BufferStatus
     uplink: UplinkStatus
     clock: ClockStatus
+    configuration: ConfigurationStatus = ConfigurationStatus()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +205,7 @@ def alarms(snapshot: Snapshot) -> tuple[Alarm, ...]:
         *_buffer_alarms(snapshot.buffer),
         *_uplink_alarms(snapshot),
         *_clock_alarms(snapshot.clock),
+        *_configuration_alarms(snapshot.configuration),
     )
 
 
@@ -259,6 +278,17 @@ def _clock_alarms(clock: ClockStatus) -> list[Alarm]:
             text=f"the wall clock is {CLOCK_STATES[clock.state]}: its error is unknown",
         )
     ]
+
+
+def _configuration_alarms(configuration: ConfigurationStatus) -> list[Alarm]:
+    found: list[Alarm] = []
+    if configuration.rolled_back:
+        text = f"the files of the configuration do not run: {configuration.rolled_back_why}"
+        found.append(Alarm(reason="configuration_rolled_back", subject="configuration", text=text))
+    if configuration.problems:
+        text = f"the last reload was refused: {configuration.problems[0]}"
+        found.append(Alarm(reason="configuration_refused", subject="configuration", text=text))
+    return found
 
 
 def unready(snapshot: Snapshot) -> tuple[str, ...]:
