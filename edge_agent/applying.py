@@ -6,7 +6,7 @@ connection. `probation` decides; the roll back is an order, so that it never mee
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,7 +15,7 @@ import structlog
 from edge_agent.buffer.store import Buffer, BufferUnavailableError
 from edge_agent.clock import NS_PER_S, Clock
 from edge_agent.committer import Committer
-from edge_agent.config.device import Device
+from edge_agent.config.device import Device, Endpoint
 from edge_agent.config.kept import Kept, Record
 from edge_agent.config.plan import Plan
 from edge_agent.configured import Configured, documents_kept
@@ -25,6 +25,7 @@ from edge_agent.overview import Overview
 from edge_agent.pipeline import Intake
 from edge_agent.polling import Pollers
 from edge_agent.probation import Probation, Seen, good_channels
+from edge_agent.reload import changes
 from edge_agent.wire.events import Event
 
 LOOK_NS: Final = NS_PER_S
@@ -150,12 +151,26 @@ class Applying:
         self._has_begun.clear()
         self._probation, self._lost = None, ()
         await line.pollers.stop_changed(after.plan.devices)
+        self._close_gaps(changes(self._active.plan.devices, after.plan.devices).stops)
         await line.committer.switch(after.judges, after.origin)
         self._switched_ns = self._clock.now().mono_ns
         line.pollers.start_changed(after.plan.devices)
         line.overview.plan = after.plan
         self._active = after
         self._tell(edition=after.plan.edition)
+
+    def _close_gaps(self, stopped: Container[Endpoint]) -> None:
+        """End the gaps of devices that are not polled any more as they were.
+
+        What they miss from now on is told by the pollers that come, or is not due any more.
+        """
+        now, overview = self._clock.now(), self._line.overview
+        for device in self._active.plan.devices:
+            gap = overview.open_gap(device)
+            if gap is not None and device.endpoint in stopped:
+                fields = {**gap.fields, "state": "closed", "to_ns": now.utc_ns}
+                closed = replace(gap, at_ns=now.utc_ns, mono_ns=now.mono_ns, fields=fields)
+                self._line.intake.record(closed)
 
     async def _accept(self) -> None:
         """Keep what is in force; there is no way back to what was before."""
@@ -211,7 +226,7 @@ class Applying:
         overview = self._line.overview
         for device in devices:
             readings = overview.recent.readings.get(device.name)
-            if readings is not None and not overview.is_silent(device):
+            if readings is not None and overview.open_gap(device) is None:
                 yield from good_channels(readings).tolist()
 
     def _seen(self, probation: Probation) -> dict[str, Seen]:
@@ -223,7 +238,8 @@ class Applying:
             readings = overview.recent.readings.get(device.name)
             is_new = readings is not None and readings.mono_ns >= self._switched_ns
             seen[device.name] = Seen(
-                readings=readings if is_new else None, is_silent=overview.is_silent(device)
+                readings=readings if is_new else None,
+                is_silent=overview.open_gap(device) is not None,
             )
         return seen
 

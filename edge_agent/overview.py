@@ -92,17 +92,17 @@ class Overview:
         """Return the last events, newest last, as they were signed."""
         return [json.loads(event.line) for event in self.recent.events]
 
-    def is_silent(self, device: Device) -> bool:
-        """Return whether a gap of this device is open."""
+    def open_gap(self, device: Device) -> Event | None:
+        """Return the last event of the gap of a device; None while it answers."""
         gap = self._gap(device)
-        return gap is not None and gap.fields["state"] != "closed"
+        return None if gap is None or gap.fields["state"] == "closed" else gap
 
     def _gap(self, device: Device) -> Event | None:
         return self.recent.gaps.get(tuple(row.channel for row in device.channels))
 
     def _device(self, device: Device) -> DeviceStatus:
         readings = self.recent.readings.get(device.name)
-        gap, is_open = self._gap(device), self.is_silent(device)
+        gap, is_open = self._gap(device), self.open_gap(device) is not None
         fields = gap.fields if gap is not None else {}
         return DeviceStatus(
             name=device.name,

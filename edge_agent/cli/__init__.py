@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "run": "poll the devices, sign, keep and upload, until stopped",
     "check": "read the configuration and report every problem; needs no plant",
     "init": "make the signing key and a first configuration",
+    "apply": "let the running agent take the files of the configuration, on probation",
     "status": "show what the running agent does, or what its buffer holds",
     "profiles": "list, show and validate device profiles; print their schema",
     "opcua": "trust the certificate of an OPC UA server",

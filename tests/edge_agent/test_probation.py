@@ -50,11 +50,11 @@ def probation(good: Iterable[int] = (1, 2), *, device: Device | None = None) -> 
 
 
 @pytest.mark.parametrize(
-    ("quality", "is_good"),
-    [(GOOD, True), (WORN, True), (DOUBTED, False), (CHECKED, False), (NOTHING, False)],
+    ("quality", "good"),
+    [(GOOD, [1]), (WORN, [1]), (DOUBTED, []), (CHECKED, []), (NOTHING, [])],
 )
-def test_good_is_a_value_that_nothing_is_wrong_with_but_wear(quality: int, is_good: bool) -> None:
-    assert good_channels(readings(quality)).tolist() == [1] * is_good
+def test_good_is_a_value_that_nothing_is_wrong_with_but_wear(quality: int, good: list[int]) -> None:
+    assert good_channels(readings(quality)).tolist() == good
 
 
 @pytest.mark.parametrize("quality", [DOUBTED, FAILED, NOTHING])

@@ -116,7 +116,10 @@ def test_an_archive_cannot_write_outside_its_folder(folder: Path, name: str) -> 
     kept = Kept.of(reload(folder).settings)
     with tarfile.open(kept.archive("forged"), "w") as archive:
         archive.addfile(tarfile.TarInfo(name))
-    with pytest.raises(tarfile.ReadError, match="not a file that is kept"), unpacked(kept, "forged"):
+    with (
+        pytest.raises(tarfile.ReadError, match="not a file that is kept"),
+        unpacked(kept, "forged"),
+    ):
         pass
 
 
