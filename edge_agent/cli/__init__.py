@@ -19,6 +19,7 @@ from edge_agent.logs import keep_out
 COMMANDS: Final = {
     "run": "poll the devices, sign, keep and upload, until stopped",
     "check": "read the configuration and report every problem; needs no plant",
+    "doctor": "look at this machine: clock, disk, ports, keys, the way to the centre",
     "init": "make the signing key and a first configuration",
     "apply": "let the running agent take the files of the configuration, on probation",
     "status": "show what the running agent does, or what its buffer holds",
