@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "init": "make the signing key and a first configuration",
     "apply": "let the running agent take the files of the configuration, on probation",
     "status": "show what the running agent does, or what its buffer holds",
+    "watch": "show every channel of the running agent on a terminal, live",
     "profiles": "list, show and validate device profiles; print their schema",
     "opcua": "trust the certificate of an OPC UA server",
     "buffer": "show or verify what is stored on this gateway",

@@ -184,6 +184,13 @@ class ChannelStatus:
     """Decimal number in the unit of measure; None where raw says nothing."""
     quality: int | None
     """Quality word of docs/wire-format.md section 7; None before the first reading."""
+    status: int | None
+    """The device's own status word; None before the first reading."""
+    is_stale: bool
+    """Whether its device does not answer: the reading is the last one before that."""
+    raw_type: str
+    """How raw is read, and in which word order."""
+    word_order: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,10 @@ CHANNEL = ChannelStatus(
     raw=1234,
     value="123.4",
     quality=0x80000000,
+    status=4,
+    is_stale=False,
+    raw_type="int16",
+    word_order="ABCD",
 )
 
 
