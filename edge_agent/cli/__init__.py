@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "profiles": "list, show and validate device profiles; print their schema",
     "opcua": "trust the certificate of an OPC UA server",
     "buffer": "show or verify what is stored on this gateway",
+    "verify": "verify the newest batches: signatures, gaps, duplicates",
     "simulate": "serve a simulated plant whose true values are known",
     "demo": "run a simulated plant, the agent and the centre together",
 }
