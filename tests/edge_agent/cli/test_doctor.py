@@ -28,11 +28,12 @@ def config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 def found(config: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
     """Return what is found; the exit code follows from it."""
     code = doctor.main(["--config", str(config), "--json"])
-    told: dict[str, list[dict[str, str]]] = json.loads(capsys.readouterr().out)
-    is_bad = any(one["level"] == "bad" for one in told["found"])
+    told = json.loads(capsys.readouterr().out)
+    shown: list[dict[str, str]] = told["found"]
+    is_bad = any(one["level"] == "bad" for one in shown)
     assert code == (ExitCode.FAILURE if is_bad else ExitCode.OK)
     assert told["good"] is not is_bad
-    return told["found"]
+    return shown
 
 
 def test_everything_is_looked_at(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +18,9 @@ from edge_agent.technician.proof import Proof, proof_of
 from edge_agent.wire.events import Event
 from edge_agent.wire.signing import SigningKey
 from tests.edge_agent.buffer.gateway import KEY, MS, Gateway, Portion, receipts
+
+if TYPE_CHECKING:
+    from edge_agent.wire.canonical import JsonValue
 
 pytestmark = pytest.mark.asyncio
 S = 1000 * MS
@@ -36,7 +40,7 @@ def proof(batches: list[Batch]) -> Proof:
 
 def gap(gateway: Gateway, state: str, missed: int, to_ns: int | None = None) -> Portion:
     now = gateway.clock.now()
-    fields = {
+    fields: dict[str, JsonValue] = {
         "state": state,
         "channels": [1, 2],
         "from_ns": 5 * S,

@@ -139,7 +139,7 @@ def test_an_age_is_told_in_one_unit(seconds: int, told: str) -> None:
 
 
 def test_an_event_is_a_line_with_the_time_of_day() -> None:
-    gap: JsonValue = {
+    gap: dict[str, JsonValue] = {
         "type": "gap",
         "at_ns": str((86_400 + 3661) * S),
         "state": "open",
