@@ -37,6 +37,7 @@ NOT_RUNNING: Final = (
     "the agent is not running: it reads the files when it starts. "
     "Start it: systemctl start edge-agent, or edge-agent run"
 )
+REFUSED: Final = "refused"
 MARKS: Final = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~", Kind.UNCHANGED: " "}
 
 
@@ -65,10 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         plan = load_plan(known.config, environ=os.environ, overrides={})
     except ConfigurationError as error:
-        if known.json:
-            print(json.dumps({"outcome": "refused", "problems": list(error.problems)}))
-            return ExitCode.CONFIGURATION
-        raise
+        return _refused(error, as_json=known.json)
     require_libraries({device.protocol for device in plan.devices})
     candidate = Candidate(config=known.config, plan=plan, running=_running(plan))
     found = differences(_devices_before(candidate), plan.devices)
@@ -88,6 +86,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--wait", action="store_true", help="until the probation is over")
     parser.add_argument("--json", action="store_true", help="print facts as JSON")
     return parser
+
+
+def _refused(error: ConfigurationError, *, as_json: bool) -> int:
+    """Tell, file by file, why nothing can be applied."""
+    by_file: dict[str, list[str]] = {}
+    for problem in error.found:
+        by_file.setdefault(problem.file, []).append(str(problem))
+    if as_json:
+        refused = [
+            {"file": file, "kind": REFUSED, "details": told} for file, told in by_file.items()
+        ]
+        facts = {"outcome": REFUSED, "problems": list(error.problems), "files": refused}
+        print(json.dumps(facts))
+        return error.exit_code
+    for file, told in by_file.items():
+        print(f"! {file}: {REFUSED}")
+        print("\n".join(f"    {line}" for line in told))
+    print("nothing was applied")
+    return error.exit_code
 
 
 def _running(plan: Plan) -> InForce | None:
