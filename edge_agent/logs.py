@@ -28,6 +28,13 @@ def keep_out(modules: tuple[str, ...] = NOT_FOR_A_DAEMON) -> None:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type] # None is the documented way
 
 
+def let_in(modules: tuple[str, ...] = NOT_FOR_A_DAEMON) -> None:
+    """Undo `keep_out`, for a command that is no daemon and draws on a terminal."""
+    for name in modules:
+        if name in sys.modules and sys.modules[name] is None:
+            del sys.modules[name]
+
+
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Set up structlog and route the standard library's logging into it.
 

@@ -44,6 +44,10 @@ class Plan:
         bundle: says all of it to the centre; every batch names it by its hash.
         profiles: the profile files in use, each once.
         confirmations: what technicians stand for in it.
+        edition: names what the site wrote: the files of devices.d, and of profiles.d in use.
+            Unlike the bundle it also changes with an address.
+        stands_in_for: the edition that the files hold now, where this is the one before it
+            because that one was rolled back.
 
     """
 
@@ -52,6 +56,8 @@ class Plan:
     bundle: Document
     profiles: tuple[Document, ...]
     confirmations: tuple[Confirmed, ...] = ()
+    edition: str = ""
+    stands_in_for: str = ""
 
     @property
     def config_hash(self) -> Hash:

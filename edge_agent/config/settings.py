@@ -66,8 +66,9 @@ def read_settings(
     *,
     environ: Mapping[str, str],
     overrides: Mapping[str, str | int | bool],
+    folder: Path | None = None,
 ) -> Written:
-    """Return what the files of a gateway say; arguments as of `plan.load_plan`."""
+    """Return what the files of a gateway say; arguments as of `loading.load_plan`."""
     given, findings = given_by(environ, overrides)
     found = list(findings)
     texts: dict[str, str] = {}
@@ -82,7 +83,7 @@ def read_settings(
         found += traced(in_file(file.name, read.misfits), file.name, given)
         agent, kept[file.name] = read.settings, read.kept
     devices = []
-    for path in _device_files(agent_toml.parent / DEVICES_FOLDER, found):
+    for path in _device_files((folder or agent_toml.parent) / DEVICES_FOLDER, found):
         device = read_toml(path)
         if isinstance(device, Finding):
             found.append(device)
