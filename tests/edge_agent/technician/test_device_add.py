@@ -202,6 +202,10 @@ async def test_a_fault_elsewhere_does_not_keep_a_device_from_being_added(tmp_pat
     config = gateway(tmp_path, KNOWN)
     (tmp_path / "centre-receipt.pem").unlink()
     (tmp_path / "devices.d" / "broken.toml").write_text("name = ")
+    (tmp_path / "devices.d" / "gm32.toml").write_text(  # nobody has confirmed its word order
+        'name = "gm32"\nprofile = "sick/gm32"\nendpoint = "tcp://10.0.0.1"\n'
+        '[[channels]]\nnumber = 4\npoint = "pressure_hpa"\nname = "p"\n'
+    )
     async with holding(cdab) as port:
         assert await command(*add(config, port, "--yes")) == ExitCode.OK
     assert written(config)["name"] == "stack-1"
