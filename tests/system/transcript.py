@@ -59,7 +59,8 @@ class Step:
 
 def steps_of(page: str) -> Iterator[Step]:
     """Yield the commands of a page."""
-    command, printed, at, is_in = "", [], 0, False
+    command, at, is_in = "", 0, False
+    printed: list[str] = []
     for number, line in enumerate(page.splitlines()):
         if is_in and (line.startswith(PROMPT) or line == CLOSING) and command:
             yield Step(command=command, printed=tuple(printed), line=at)
