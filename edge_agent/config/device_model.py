@@ -9,6 +9,7 @@ from typing import Annotated
 
 from edge_agent.config.constraint import Matching, Within, fault, field_faults, refuse
 from edge_agent.config.endpoint import SerialLine
+from edge_agent.config.protocols.dnp3_settings import Dnp3Settings, TlsSettings
 from edge_agent.config.protocols.mqtt_settings import (
     BrokerSettings,
     MqttSettings,
@@ -194,6 +195,8 @@ class DeviceSettings:
         broker: how the agent presents itself, where the endpoint is an MQTT broker.
         mqtt: where a device publishes, and how far its time is believed.
         opcua: how the session with an OPC UA server is protected.
+        dnp3: which DNP3 outstation it is.
+        tls: how an encrypted connection is protected, where the endpoint is tls://.
         sparkplug: which edge node of the broker it is.
         confirmations: what technicians stand for.
         channels: the channels it gives.
@@ -211,6 +214,8 @@ class DeviceSettings:
     broker: BrokerSettings | None = None
     mqtt: MqttSettings | None = None
     opcua: OpcuaSettings | None = None
+    dnp3: Dnp3Settings | None = None
+    tls: TlsSettings | None = None
     sparkplug: SparkplugSettings | None = None
     confirmations: tuple[Confirmation, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()
