@@ -89,6 +89,7 @@ class Outstation:
 
     Attributes:
         points: what it holds now.
+        told: what the last event of a point, or its first state, was.
         events: what changed and was not confirmed, oldest first.
         reports: whether it sends events by itself.
         needs_time: whether it asks for its clock to be set.
@@ -100,6 +101,7 @@ class Outstation:
     """
 
     points: dict[tuple[ObjectKind, int], State] = field(default_factory=dict)
+    told: dict[tuple[ObjectKind, int], State] = field(default_factory=dict)
     events: deque[State] = field(default_factory=deque)
     reports: bool = False
     needs_time: bool = False

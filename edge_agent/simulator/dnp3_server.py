@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from dnp3.core.enums import LinkFunctionCode
 from dnp3.datalink.builder import build_unconfirmed_user_data
@@ -14,10 +14,25 @@ from dnp3.transport.segment import TransportSegment
 from dnp3.transport.segmenter import Segmenter
 
 from edge_agent.clock import NS_PER_S, Clock
-from edge_agent.simulator.dnp3_outstation import Outstation
 
 # So often is looked for events that are to be reported.
 LOOK_NS: Final = NS_PER_S // 50
+
+
+class Outstation(Protocol):
+    """What is served: the application layer of one outstation."""
+
+    def heard(self, request: bytes, now_ns: int) -> list[bytes]:
+        """Return the fragments to send upon a request; CLOCK_BOOTTIME, ns."""
+        ...
+
+    def report(self, now_ns: int) -> list[bytes]:
+        """Return the fragments to send unasked."""
+        ...
+
+    def reset(self) -> None:
+        """Begin a new connection."""
+        ...
 
 
 class Master(asyncio.Protocol):

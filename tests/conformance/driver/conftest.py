@@ -15,12 +15,13 @@ import pytest_asyncio
 import structlog
 
 from tests.conformance.driver.broker import Broker
+from tests.conformance.driver.dnp3 import Dnp3
 from tests.conformance.driver.modbus import Modbus
 from tests.conformance.driver.rtu import RtuOverTcp
 from tests.conformance.driver.subject import Subject
 
 SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
-    {"modbus": Modbus(), "modbus rtu over tcp": RtuOverTcp()}
+    {"modbus": Modbus(), "modbus rtu over tcp": RtuOverTcp(), "dnp3": Dnp3()}
 )
 
 
