@@ -9,6 +9,7 @@ from typing import Annotated
 
 from edge_agent.config.constraint import Matching, Within, fault, field_faults, refuse
 from edge_agent.config.endpoint import SerialLine
+from edge_agent.config.protocols.bayern_hessen_settings import BayernHessenSettings
 from edge_agent.config.protocols.dnp3_settings import Dnp3Settings, TlsSettings
 from edge_agent.config.protocols.mqtt_settings import (
     BrokerSettings,
@@ -198,6 +199,7 @@ class DeviceSettings:
         dnp3: which DNP3 outstation it is.
         tls: how an encrypted connection is protected, where the endpoint is tls://.
         sparkplug: which edge node of the broker it is.
+        bayern_hessen: which instrument of the line it is.
         confirmations: what technicians stand for.
         channels: the channels it gives.
     """
@@ -217,6 +219,7 @@ class DeviceSettings:
     dnp3: Dnp3Settings | None = None
     tls: TlsSettings | None = None
     sparkplug: SparkplugSettings | None = None
+    bayern_hessen: BayernHessenSettings | None = None
     confirmations: tuple[Confirmation, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()
 

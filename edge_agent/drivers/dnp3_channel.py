@@ -12,17 +12,18 @@ import ssl
 import termios
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from edge_agent.config.device import Endpoint
-from edge_agent.config.endpoint import Parity, SerialLine
+from edge_agent.config.endpoint import SerialLine
 from edge_agent.config.protocols.dnp3 import Tls
 from edge_agent.drivers.base import LinkClosedError
 
+if TYPE_CHECKING:
+    import serial
+
 # What a farewell may take; then the connection is cut.
 FAREWELL_S: Final = 0.5
-READ_SIZE: Final = 4096
-PARITIES: Final = {Parity.NONE: "N", Parity.EVEN: "E", Parity.ODD: "O"}
 
 
 class Channel(asyncio.Protocol):
@@ -39,9 +40,9 @@ class Channel(asyncio.Protocol):
         self._endpoint = endpoint
         self._heard = heard
         self._ended = ended
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.ReadTransport | None = None
         self._socket: socket.socket | None = None
-        self._serial: int | None = None
+        self._port: serial.Serial | None = None
         self._is_over = asyncio.Event()
 
     async def open(self, tls: Tls | None, timeout_s: float) -> None:
@@ -70,10 +71,6 @@ class Channel(asyncio.Protocol):
 
     async def close(self) -> None:
         """Close the connection, whatever its state, within a limit."""
-        if self._serial is not None:
-            asyncio.get_running_loop().remove_reader(self._serial)
-            os.close(self._serial)
-            self._serial = None
         if self._transport is None:
             return
         self._transport.close()
@@ -81,24 +78,27 @@ class Channel(asyncio.Protocol):
             async with asyncio.timeout(FAREWELL_S):
                 await self._is_over.wait()
         except TimeoutError:
-            self._transport.abort()
+            if isinstance(self._transport, asyncio.WriteTransport):
+                self._transport.abort()
             await self._is_over.wait()
 
     def write(self, octets: bytes) -> None:
         """Send octets; they are few, and never wait for anybody."""
-        if self._serial is not None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._port is not None:
             try:
-                os.write(self._serial, octets)
+                os.write(self._port.fileno(), octets)
             except OSError as error:
                 self._ended(f"the port cannot be written to: {error}")
-        elif self._transport is not None and not self._transport.is_closing():
+        elif isinstance(self._transport, asyncio.WriteTransport):
             self._transport.write(octets)
 
     # asyncio calls these three.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
-        if isinstance(transport, asyncio.Transport):
+        if isinstance(transport, asyncio.ReadTransport):
             self._transport = transport
         self._socket = transport.get_extra_info("socket")
         self._acknowledge()
@@ -120,28 +120,14 @@ class Channel(asyncio.Protocol):
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     async def _open_serial(self, line: SerialLine) -> None:
+        from edge_agent.drivers.octets import opened_port  # noqa: PLC0415 - only lines need it
+
+        loop = asyncio.get_running_loop()
         try:
-            self._serial = await asyncio.to_thread(_opened, self._endpoint.path, line)
+            self._port = opened_port(self._endpoint.path, line)
         except (OSError, ValueError, termios.error) as error:
             raise LinkClosedError(f"{self._endpoint}: {error}") from error
-        asyncio.get_running_loop().add_reader(self._serial, self._read_serial)
-
-    def _read_serial(self) -> None:
-        if self._serial is None:
-            return
-        try:
-            octets = os.read(self._serial, READ_SIZE)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            octets, why = b"", str(error)
-        else:
-            why = "it is gone"
-        if octets:
-            self._heard(octets)
-        else:
-            asyncio.get_running_loop().remove_reader(self._serial)
-            self._ended(f"the port cannot be read from: {why}")
+        await loop.connect_read_pipe(lambda: self, self._port)
 
 
 def _context(tls: Tls) -> ssl.SSLContext:
@@ -151,24 +137,3 @@ def _context(tls: Tls) -> ssl.SSLContext:
     if tls.certificate_file is not None:
         context.load_cert_chain(str(tls.certificate_file), tls.key_file and str(tls.key_file))
     return context
-
-
-def _opened(path: str, line: SerialLine) -> int:
-    """Return the descriptor of a port, set as the line needs it; it does not block."""
-    import serial  # noqa: PLC0415 - only lines need it
-
-    port = serial.Serial(
-        path,
-        line.baud,
-        bytesize=line.data_bits,
-        parity=PARITIES[line.parity],
-        stopbits=line.stop_bits,
-        timeout=0,
-        exclusive=True,
-    )
-    try:
-        own = os.dup(port.fileno())
-    finally:
-        port.close()
-    os.set_blocking(own, False)
-    return own

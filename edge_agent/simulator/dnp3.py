@@ -1,4 +1,4 @@
-"""The plant's analyzers as DNP3 outstations: docs/profiles.md, table 7, written from the profile.
+"""The plant's analyzers as DNP3 outstations: docs/profiles.md, table 8, written from the profile.
 
 The points follow the plant twice a second; a value that has moved a hundred steps since its last
 event, and every change of flags or state, is an event with its time. A failure of the analyzer
