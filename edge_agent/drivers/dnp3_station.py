@@ -4,7 +4,6 @@ Events are given as deliveries, one fragment at a time, and confirmed when the c
 are durable. Nothing here waits, except `read` for its answer.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,10 +16,10 @@ from edge_agent.drivers.base import (
     LinkClosedError,
     LinkLostError,
 )
-from edge_agent.drivers.dnp3_clock import ClockSetting
+from edge_agent.drivers.dnp3_agenda import Agenda
 from edge_agent.drivers.dnp3_exchange import Asked, Exchange, Request
 from edge_agent.drivers.dnp3_link import Fragment, Link
-from edge_agent.drivers.dnp3_points import HAS_EVENTS, Indication, speech_of
+from edge_agent.drivers.dnp3_points import speech_of
 from edge_agent.drivers.dnp3_reports import Reports, Response, fault_of, response_of
 from edge_agent.wire.readings import Scan
 
@@ -35,13 +34,13 @@ class Station:
         speeches = [speech_of(device) for device in devices]
         self._link = link
         self._clock = clock
-        self._events = next(
-            (mode for mode in (Events.UNSOLICITED, Events.POLLED) if mode in _modes(devices)),
-            Events.NONE,
-        )
-        self._setting = ClockSetting(
+        modes = {speech.events for speech in speeches}
+        self._agenda = Agenda(
             clock,
-            is_allowed=any(speech.may_set_time for speech in speeches),
+            next(
+                (mode for mode in (Events.UNSOLICITED, Events.POLLED) if mode in modes), Events.NONE
+            ),
+            may_set_time=any(speech.may_set_time for speech in speeches),
             is_serial=link.is_serial,
         )
         self.exchange = Exchange(
@@ -52,11 +51,6 @@ class Station:
         )
         self._timeout_s = max(device.timeout_s for device in devices)
         self._reports = {device.name: Reports(device) for device in devices}
-        self._steps = deque([Asked.SILENCE])
-        if self._events is not Events.NONE:
-            self._steps.append(Asked.EVENTS)
-        if self._events is Events.UNSOLICITED:
-            self._steps.append(Asked.REPORTS)
         self._is_silent = False
         self._owed: Fragment | None = None  # waits for its confirmation
         self._is_given = False  # whether the caller has what is in it
@@ -66,7 +60,6 @@ class Station:
         self._is_first = True  # no events have come yet
         self._was_late = False
         self._is_lapsed = False
-        self._had_events = False
 
     def __str__(self) -> str:
         return f"outstation {self.exchange.address}"
@@ -89,6 +82,7 @@ class Station:
             if earlier is None:
                 raise DeviceBusyError(f"{self}: waits for a confirmation")
             self._deliver_present(earlier)
+        self._present.clear()
         self.exchange.ask(Asked.PRESENT, device.timeout_s)
         response = await self._response()
         if response is None:
@@ -111,8 +105,8 @@ class Station:
         """
         request, answers = self.exchange.request, self.exchange.answers
         if self._owed is not None:
-            # Its confirmation will come too late: what was in it may come again.
-            self._is_lapsed = True
+            # The question ends an answer: its confirmation comes too late, and it comes again.
+            self._is_lapsed = not self._owed.is_unsolicited
             return True
         if request is None or request.asked is Asked.PRESENT:
             return True
@@ -141,7 +135,7 @@ class Station:
             response = self._whole()
             if response is not None:
                 return response
-            if self.exchange.unsolicited:
+            if self._waits_for_confirmation:
                 return None
             if request is None or self.exchange.expired() is not None:
                 self._unanswered(Asked.PRESENT)
@@ -181,8 +175,7 @@ class Station:
         """Return what is to be stored; of events, one fragment until it is acknowledged."""
         if self.exchange.has_restarted:
             self.exchange.has_restarted = False
-            if self._events is Events.UNSOLICITED and Asked.REPORTS not in self._steps:
-                self._steps.append(Asked.REPORTS)
+            self._agenda.restarted()
         self._gather()
         self._is_given = self._owed is not None
         ready, self._ready = self._ready, []
@@ -197,14 +190,14 @@ class Station:
     def start(self) -> None:
         """Ask what is to be asked beside present values."""
         if self.exchange.request is None and self._owed is None and not self._is_silent:
-            step = next(iter(self._steps), None)
-            if step is not None:
-                written = self._setting.written() if step is Asked.TIME else b""
-                self.exchange.ask(step, self._timeout_s, written)
+            question = self._agenda.first()
+            if question is not None:
+                asked, written = question
+                self.exchange.ask(asked, self._timeout_s, written)
 
     def expire(self) -> None:
         """Give a question up that was not answered in time."""
-        request = self.exchange.expired()
+        request = None if self._owed is not None else self.exchange.expired()
         if request is not None:
             self._unanswered(request.asked)
 
@@ -218,6 +211,12 @@ class Station:
             text = "the present values did not come behind the events"
             self._ready.append(self._reports[name].loss(now, 1, text))
         self._waiting.clear()
+
+    @property
+    def _waits_for_confirmation(self) -> bool:
+        """Whether the outstation has reported something, and answers nothing meanwhile."""
+        is_owed = self._owed is not None and self._owed.is_unsolicited
+        return is_owed or bool(self.exchange.unsolicited)
 
     @property
     def _is_asked_for_present(self) -> bool:
@@ -240,7 +239,7 @@ class Station:
         if request.asked is Asked.EVENTS:
             self._give(fragment, is_asked=True)
         if fragment.is_final:
-            self._done(request, fragment)
+            self._agenda.answered(request, fragment)
         return True
 
     def _deliver_present(self, response: Response) -> None:
@@ -276,40 +275,15 @@ class Station:
                 may_be_repeated=self._is_first or self._was_late,
                 is_old=self._is_first,
             )
-        if not is_asked:
-            self._had_events = False
-        self._noted(response)
+        self._noted(response, is_report=not is_asked)
         if len(self._ready) > before:
             self._owed = fragment
         else:
+            self._is_first = False
             self.exchange.confirm(fragment)
             self.exchange.prolong()
 
-    def _noted(self, response: Response) -> None:
-        """Draw conclusions from the indications of a response."""
-        said = response.indications
+    def _noted(self, response: Response, *, is_report: bool = False) -> None:
         for reports in self._reports.values():
             self._ready += reports.overflow(response)
-        has_events = bool(said & HAS_EVENTS)
-        is_wanted = self._events is Events.POLLED or (
-            # It has some and does not report them: it may have given up.
-            self._events is Events.UNSOLICITED and self._had_events
-        )
-        if has_events and is_wanted and Asked.EVENTS not in self._steps:
-            self._steps.append(Asked.EVENTS)
-        self._had_events = has_events
-        wanted = self._setting.wanted() if said & Indication.NEED_TIME else None
-        if wanted is not None:
-            self._steps.append(wanted)
-
-    def _done(self, request: Request, fragment: Fragment) -> None:
-        """Go on behind a question that was answered whole."""
-        if self._steps and self._steps[0] is request.asked:
-            self._steps.popleft()
-        following = self._setting.following(request, fragment)
-        if following is not None:
-            self._steps.appendleft(following)
-
-
-def _modes(devices: Sequence[Device]) -> set[Events]:
-    return {speech_of(device).events for device in devices}
+        self._agenda.noted(response.indications, is_report=is_report)

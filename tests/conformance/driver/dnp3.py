@@ -29,6 +29,7 @@ from edge_agent.drivers.base import (
     LinkLostError,
 )
 from edge_agent.simulator.dnp3_server import listening
+from edge_agent.wire.readings import Scan
 from tests.conformance.driver.subject import Peer
 
 CLOCK: Final = SystemClock()
@@ -244,6 +245,10 @@ class Dnp3:
         """Return raw and flags."""
         held = HELD[: len(device.points)]
         return [raw for *_, raw, _ in held], [flags for *_, flags in held]
+
+    def number(self, scan: Scan) -> int:
+        """Return the number of the request that a counting peer answered."""
+        return int(scan.raw[0])
 
     @asynccontextmanager
     async def serve(self, port: int = 0, unit_ids: Sequence[int] = (1,)) -> AsyncIterator[int]:
