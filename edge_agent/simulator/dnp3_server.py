@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
@@ -44,18 +44,24 @@ class Master(asyncio.Protocol):
         self._address = 1
         self._segmenters = {address: Segmenter() for address in server.outstations}
         self._reassemblers = {address: Reassembler() for address in server.outstations}
-        self.transport: asyncio.Transport | None = None
+        self.write: Callable[[bytes], None] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def abort(self) -> None:
+        """Close the connection, if there still is one."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the place of the master before."""
         if isinstance(transport, asyncio.Transport):
-            self.transport = transport
+            self._transport, self.write = transport, transport.write
         self._server.replaced(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave."""
         del exc
-        self.transport = None
+        self._transport = self.write = None
 
     def data_received(self, data: bytes) -> None:
         """Answer."""
@@ -74,7 +80,7 @@ class Master(asyncio.Protocol):
 
     def say(self, address: int, fragment: bytes) -> None:
         """Send a fragment of an outstation."""
-        if self.transport is None:
+        if self.write is None:
             return
         for segment in self._segmenters[address].segment(fragment):
             frame = build_unconfirmed_user_data(
@@ -83,7 +89,7 @@ class Master(asyncio.Protocol):
                 dir_from_master=False,
                 user_data=segment.to_bytes(),
             )
-            self.transport.write(frame.to_bytes())
+            self.write(frame.to_bytes())
 
 
 class Server:
@@ -103,15 +109,14 @@ class Server:
 
     def replaced(self, master: Master) -> None:
         """Talk to another master from now on."""
-        if self._master is not None and self._master.transport is not None:
-            self._master.transport.abort()
+        self.drop()
         self._master = master
         for outstation in self.outstations.values():
             outstation.reset()
 
     def look(self) -> None:
         """Report what is to be reported."""
-        if self._master is None or self._master.transport is None or self.is_silent:
+        if self._master is None or self._master.write is None or self.is_silent:
             return
         for address, outstation in self.outstations.items():
             for fragment in outstation.report(self.clock.now().mono_ns):
@@ -119,8 +124,8 @@ class Server:
 
     def drop(self) -> None:
         """Close the connection of the master, if there is one."""
-        if self._master is not None and self._master.transport is not None:
-            self._master.transport.abort()
+        if self._master is not None:
+            self._master.abort()
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "disk": "bytes to disk per reading",
     "footprint": "memory, start and CPU of the agent against its bare libraries",
     "centre": "batches accepted over HTTP against bare inserts",
+    "dnp3": "present values of a DNP3 outstation against bare dnp3py",
     "peers": "agent against peer: cost and losses",
 }
 RESULTS: Final = Path(".bench") / "results"
