@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from edge_agent.clock import Clock
 from edge_agent.config.device import Device
+from edge_agent.config.protocols.dnp3 import Backend
 from edge_agent.drivers.base import Connection, Delivery, LinkClosedError
 from edge_agent.drivers.dnp3_link import Link
 from edge_agent.drivers.dnp3_points import speech_of
@@ -28,6 +29,13 @@ async def connect(devices: Sequence[Device], clock: Clock) -> AsyncIterator[Conn
         LinkClosedError: it could not be opened within the longest timeout of the devices.
 
     """
+    if speech_of(devices[0]).backend is Backend.PYDNP3:
+        # Only here: it is not what we build on.
+        from edge_agent.drivers import dnp3_opendnp3  # noqa: PLC0415 - see the line above
+
+        async with dnp3_opendnp3.connect(devices, clock) as connection:
+            yield connection
+        return
     link = Link(devices[0].endpoint, clock)
     by_address: dict[int, list[Device]] = {}
     for device in devices:

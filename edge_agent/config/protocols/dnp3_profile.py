@@ -10,7 +10,15 @@ from edge_agent.config.endpoint import SERIAL, Scheme
 from edge_agent.config.model import ChannelSettings, DeviceSettings
 from edge_agent.config.place import Spot
 from edge_agent.config.profile import PointName, PointProfile, Profile, StatusProfile, TestVector
-from edge_agent.config.protocols.dnp3 import Dnp3Place, Dnp3Speech, ObjectKind, Tls, WithoutFlags
+from edge_agent.config.protocols.dnp3 import (
+    Backend,
+    Dnp3Place,
+    Dnp3Speech,
+    Events,
+    ObjectKind,
+    Tls,
+    WithoutFlags,
+)
 from edge_agent.config.protocols.dnp3_settings import Dnp3Settings
 from edge_agent.config.structure import Misfit
 
@@ -140,6 +148,8 @@ class Dnp3Profile(Profile):
                 message="nothing says which outstation it is",
                 remedy="add [dnp3] with the address of the outstation",
             )
+        elif settings.dnp3.backend is Backend.PYDNP3:
+            yield from _pydnp3_misfits(settings.endpoint, settings.dnp3)
         is_secure = settings.endpoint.startswith("tls:")
         if is_secure and settings.tls is None:
             yield Misfit(
@@ -191,3 +201,25 @@ class Dnp3Profile(Profile):
         """Return the settings of a device that says what a test vector says."""
         plain = Profile.trial_settings(self, vector, channels)
         return replace(plain, dnp3=Dnp3Settings(address=10))
+
+
+def _pydnp3_misfits(endpoint: str, own: Dnp3Settings) -> Iterator[Misfit]:
+    """Yield what the other library cannot do."""
+    if own.events is not Events.NONE:
+        yield Misfit(
+            path=(TABLE, "events"),
+            message="pydnp3 confirms events before they are stored",
+            remedy='write events = "none", or remove backend',
+        )
+    if own.may_set_time:
+        yield Misfit(
+            path=(TABLE, "may_set_time"),
+            message="clocks are not set by pydnp3",
+            remedy="remove may_set_time, or remove backend",
+        )
+    if not endpoint.startswith("tcp:"):
+        yield Misfit(
+            path=(TABLE, "backend"),
+            message="pydnp3 is used over tcp:// only",
+            remedy="write tcp:// in endpoint, or remove backend",
+        )

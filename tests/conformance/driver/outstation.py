@@ -1,6 +1,7 @@
 """An outstation of ours that holds, reports and keeps events, and what the driver makes of it."""
 
 import asyncio
+import os
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,16 +9,19 @@ from dataclasses import replace
 
 from edge_agent.clock import NS_PER_S, SystemClock
 from edge_agent.config.device import Device, Endpoint, Point
+from edge_agent.config.endpoint import Parity, SerialLine
 from edge_agent.config.protocols.dnp3 import Dnp3Place, Dnp3Speech, Events, ObjectKind
 from edge_agent.drivers.base import Connection, Delivery
 from edge_agent.drivers.dnp3 import connect
 from edge_agent.simulator.dnp3_outstation import Outstation, State
-from edge_agent.simulator.dnp3_server import Server, listening
+from edge_agent.simulator.dnp3_server import Master, Server, listening
 from edge_agent.wire.readings import Scan
+from tests.conformance.driver.rtu import terminal
 
 CLOCK = SystemClock()
 ADDRESS = 10
 LIMIT_S = 10
+LINE = SerialLine(baud=19200, parity=Parity.NONE)
 AI, BI, CT = ObjectKind.ANALOG_INPUT, ObjectKind.BINARY_INPUT, ObjectKind.COUNTER
 POINTS = ((AI, 0, "float32"), (AI, 1, "float32"), (BI, 0, "bool"), (CT, 0, "int64"))
 
@@ -103,3 +107,28 @@ async def heard(connection: Connection, count: int) -> list[Delivery]:
 def only_scan(delivery: Delivery) -> Scan:
     (scan,) = delivery.scans
     return scan
+
+
+async def readied(connection: Connection) -> None:
+    """Let a connection ask what it asks first, and find nothing."""
+    assert await portion(connection, within_s=0.15) == []
+
+
+@asynccontextmanager
+async def on_a_terminal(own: Outstation) -> AsyncIterator[tuple[str, Server]]:
+    """Serve an outstation on a pseudo terminal; yields the path of the other end."""
+    loop = asyncio.get_running_loop()
+    async with terminal() as (ours, path):
+        server = Server({ADDRESS: own}, CLOCK)
+        master = Master(server)
+
+        def write(octets: bytes) -> None:
+            os.write(ours, octets)
+
+        master.write = write
+        server.replaced(master)
+        loop.add_reader(ours, lambda: master.data_received(os.read(ours, 512)))
+        try:
+            yield path, server
+        finally:
+            loop.remove_reader(ours)

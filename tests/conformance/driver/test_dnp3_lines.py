@@ -1,87 +1,51 @@
-"""DNP3 over TLS and serial lines, outstations in processes of their own, clocks that are set."""
+"""DNP3 on serial lines, several outstations on one, and outstations in processes of their own."""
 
 import asyncio
 import os
 import signal
-import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
-from cryptography.x509.oid import NameOID
 from dnp3.core.flags import AnalogQuality
 from dnp3.database.database import Database, DatabaseConfig
 from dnp3.outstation.config import OutstationConfig
 from dnp3.outstation.outstation import Outstation as TheirOutstation
 from dnp3.outstation.tcp_runner import OutstationTcpRunner
 
-from edge_agent.clock import SystemClock, Trust
 from edge_agent.config.device import Endpoint, Point
-from edge_agent.config.endpoint import Parity, SerialLine
-from edge_agent.config.protocols.dnp3 import Dnp3Place, Events, Tls
-from edge_agent.drivers.base import Connection, LinkClosedError, LinkLostError
+from edge_agent.config.protocols.dnp3 import Dnp3Place, Events
+from edge_agent.drivers.base import LinkClosedError, LinkLostError
 from edge_agent.drivers.dnp3 import connect
 from edge_agent.simulator.dnp3_outstation import Outstation
-from edge_agent.simulator.dnp3_server import Master, Server, listening
+from edge_agent.simulator.dnp3_server import listening
 from tests.conformance.driver.outstation import (
     ADDRESS,
     AI,
     CLOCK,
+    LINE,
     bits,
     connected,
     device,
     filled,
     heard,
     now_ms,
+    on_a_terminal,
     only_scan,
     portion,
     serving,
     state,
 )
-from tests.conformance.driver.rtu import terminal
 from tests.conformance.driver.subject import scan_of
 from tests.system.installation import free_port
 
 pytestmark = pytest.mark.asyncio
 ROOT = Path(__file__).parents[3]
 HELD = [bits(0.5), bits(1.5), 1, 1]
-
-
-@asynccontextmanager
-async def on_a_terminal(own: Outstation) -> AsyncIterator[tuple[str, Server]]:
-    """Serve an outstation on a pseudo terminal; yields the path of the other end."""
-    loop = asyncio.get_running_loop()
-    async with terminal() as (ours, path):
-        server = Server({ADDRESS: own}, CLOCK)
-        master = Master(server)
-
-        def write(octets: bytes) -> None:
-            os.write(ours, octets)
-
-        master.write = write
-        server.replaced(master)
-        loop.add_reader(ours, lambda: master.data_received(os.read(ours, 512)))
-        try:
-            yield path, server
-        finally:
-            loop.remove_reader(ours)
-
-
-LINE = SerialLine(baud=19200, parity=Parity.NONE)
 
 
 @pytest.mark.parametrize("events", [Events.POLLED, Events.UNSOLICITED])
@@ -166,130 +130,6 @@ async def test_an_outstation_that_is_dead_for_long_ends_the_link_before_a_number
             for _ in range(2):
                 with pytest.raises(LinkClosedError):
                     await connection.drivers[0].read()
-
-
-def certificate(folder: Path, name: str, host: str = "127.0.0.1") -> tuple[Path, Path]:
-    """Make a certificate that is its own authority, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.fromtimestamp(CLOCK.now().utc_ns / 1e9, UTC)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    own, own_key = folder / f"{name}.pem", folder / f"{name}-key.pem"
-    own.write_bytes(made.public_bytes(Encoding.PEM))
-    own_key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return own, own_key
-
-
-@asynccontextmanager
-async def encrypted(folder: Path) -> AsyncIterator[tuple[int, Tls]]:
-    """Serve an outstation over TLS that wants our certificate; yields port, and what we need."""
-    theirs, their_key = certificate(folder, "theirs")
-    ours, our_key = certificate(folder, "ours")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(theirs, their_key)
-    context.load_verify_locations(ours)
-    context.verify_mode = ssl.CERT_REQUIRED
-    served = listening({ADDRESS: filled()}, host="127.0.0.1", port=0, clock=CLOCK, context=context)
-    async with served as (port, _):
-        yield port, Tls(ca_file=theirs, certificate_file=ours, key_file=our_key)
-
-
-async def test_an_encrypted_connection_is_read(tmp_path: Path) -> None:
-    async with (
-        encrypted(tmp_path) as (port, tls),
-        connected(replace(device(port, tls=tls), timeout_s=5)) as connection,
-    ):
-        assert (await scan_of(connection.drivers[0])).raw.tolist() == HELD
-
-
-async def test_a_peer_that_is_not_the_trusted_one_is_refused(tmp_path: Path) -> None:
-    another, _ = certificate(tmp_path, "another")
-    async with encrypted(tmp_path) as (port, tls):
-        for wrong in (replace(tls, ca_file=another), replace(tls, ca_file=tmp_path / "none")):
-            with pytest.raises(LinkClosedError):
-                async with connected(replace(device(port, tls=wrong), timeout_s=5)):
-                    pytest.fail("talked to a stranger")
-
-
-async def test_a_certificate_for_another_host_is_refused(tmp_path: Path) -> None:
-    theirs, their_key = certificate(tmp_path, "theirs", "127.0.0.2")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(theirs, their_key)
-    served = listening({ADDRESS: filled()}, host="127.0.0.1", port=0, clock=CLOCK, context=context)
-    async with served as (port, _):
-        own = replace(device(port, tls=Tls(ca_file=theirs)), timeout_s=5)
-        with pytest.raises(LinkClosedError, match="not valid for"):
-            async with connected(own):
-                pytest.fail("talked to a stranger")
-
-
-class Synchronised(SystemClock):
-    """A clock whose error is known."""
-
-    def trust(self) -> Trust:
-        return Trust(state=1, error_ms=3)
-
-
-async def settled(connection: Connection) -> None:
-    await scan_of(connection.drivers[0])
-    assert await portion(connection, within_s=0.2) == []
-
-
-@pytest.mark.parametrize("is_allowed", [True, False])
-async def test_a_clock_is_set_only_where_that_is_allowed(*, is_allowed: bool) -> None:
-    own = filled()
-    own.needs_time = True
-    async with (
-        serving(own) as (port, _),
-        connect([device(port, may_set_time=is_allowed)], Synchronised()) as connection,
-    ):
-        await settled(connection)
-        await settled(connection)
-    assert len(own.time_set) == is_allowed
-    assert own.needs_time is not is_allowed
-    for variation, at_ms in own.time_set:
-        assert variation == 3  # the time at which the request before was sent
-        assert abs(at_ms - now_ms()) < 2_000
-
-
-async def test_a_clock_is_not_copied_while_its_own_error_is_unknown() -> None:
-    class Unsure(SystemClock):
-        def trust(self) -> Trust:
-            return Trust(state=3, error_ms=None)
-
-    own = filled()
-    own.needs_time = True
-    async with (
-        serving(own) as (port, _),
-        connect([device(port, may_set_time=True)], Unsure()) as connection,
-    ):
-        await settled(connection)
-    assert own.time_set == []
-
-
-async def test_on_a_line_the_delay_is_measured_and_the_time_of_arrival_written() -> None:
-    own = filled()
-    own.needs_time = True
-    async with on_a_terminal(own) as (path, _):
-        endpoint = Endpoint(scheme="serial", path=path, line=LINE)
-        line = replace(device(1, may_set_time=True), endpoint=endpoint)
-        async with connect([line], Synchronised()) as connection:
-            await settled(connection)
-    ((variation, at_ms),) = own.time_set
-    assert variation == 1
-    assert abs(at_ms - now_ms()) < 2_000
 
 
 @contextmanager
