@@ -11,7 +11,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "systemd"
 UNIT = FOLDER / "edge-agent.service"
-EXECUTABLE = "/opt/emissionwatch-edge/bin/edge-agent"
+EXECUTABLE = "/opt/edge-agent/current/bin/edge-agent"
 # Exposure in tenths, as `systemd-analyze security --threshold` takes it.
 LARGEST_EXPOSURE = 15
 
