@@ -9,6 +9,7 @@ from typing import Annotated
 
 from edge_agent.config.constraint import Matching, Within, fault, field_faults, refuse
 from edge_agent.config.endpoint import SerialLine
+from edge_agent.config.protocols.bayern_hessen_settings import BayernHessenSettings
 from edge_agent.config.protocols.mqtt_settings import (
     BrokerSettings,
     MqttSettings,
@@ -195,6 +196,7 @@ class DeviceSettings:
         mqtt: where a device publishes, and how far its time is believed.
         opcua: how the session with an OPC UA server is protected.
         sparkplug: which edge node of the broker it is.
+        bayern_hessen: which instrument of the line it is.
         confirmations: what technicians stand for.
         channels: the channels it gives.
     """
@@ -212,6 +214,7 @@ class DeviceSettings:
     mqtt: MqttSettings | None = None
     opcua: OpcuaSettings | None = None
     sparkplug: SparkplugSettings | None = None
+    bayern_hessen: BayernHessenSettings | None = None
     confirmations: tuple[Confirmation, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()
 

@@ -90,4 +90,12 @@ SIMULATED: Final = (
             'sparkplug.device = "stack"\nsparkplug.may_request_rebirth = true\n'
         ),
     ),
+    Simulated(
+        protocol="bayern_hessen",
+        profile="emissionwatch/simulated-bh",
+        port=5030,
+        count=1,
+        endpoint="tcp://127.0.0.1:{port}",
+        keys="bayern_hessen.address = 1\n",
+    ),
 )

@@ -21,6 +21,7 @@ PROTOCOLS: Final[Mapping[str, str]] = MappingProxyType(
         "opcua": "edge_agent.drivers.opcua:connect",
         "mqtt": "edge_agent.drivers.mqtt:connect",
         "sparkplug": "edge_agent.drivers.sparkplug:connect",
+        "bayern_hessen": "edge_agent.drivers.bayern_hessen:connect",
     }
 )
 # What each protocol makes of a test vector (`edge_agent.quality.trial`), without its library.
@@ -30,6 +31,7 @@ TRIALS: Final[Mapping[str, str]] = MappingProxyType(
         "opcua": "edge_agent.drivers.opcua_trial:decoded",
         "mqtt": "edge_agent.drivers.mqtt_trial:decoded",
         "sparkplug": "edge_agent.drivers.sparkplug_trial:decoded",
+        "bayern_hessen": "edge_agent.drivers.bayern_hessen_trial:decoded",
     }
 )
 
@@ -41,6 +43,7 @@ LIBRARIES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "opcua": ("asyncua", "opcua"),
         "mqtt": ("paho", "mqtt"),
         "sparkplug": ("paho", "mqtt"),
+        "bayern_hessen": ("serial", "bayern-hessen"),
     }
 )
 

@@ -37,7 +37,8 @@ class RtuLink(Link):
         super().__init__(endpoint, timeout_s=timeout_s)
         self._timing = timing_of(endpoint.line)
         self._turn_arounds: dict[int, TurnAround] = {}
-        self._suspects: set[int] = set()
+        # Units that failed, and how long they had to answer then.
+        self._suspects: dict[int, float] = {}
         self._heard_s = 0.0
 
     def max_gap(self, unit_id: int) -> int:
@@ -62,7 +63,7 @@ class RtuLink(Link):
         except (RefusedBlockError, DeviceBusyError, DeviceFailureError, LinkClosedError):
             raise
         except LinkLostError:
-            self._suspects.add(unit_id)
+            self._suspects[unit_id] = timeout_s
             raise
 
     async def _timed(self, block: Block, unit_id: int, timeout_s: float) -> bytes:
@@ -89,11 +90,11 @@ class RtuLink(Link):
             self._client.close()
             self._client = self._made()
             await self.open()
-        await self._emptied(timeout_s)
+        await self._emptied(self._suspects[unit_id])
         with suppress(RefusedBlockError, DeviceBusyError, DeviceFailureError):
             # Such a refusal is an answer too, and no late one: the last was none.
             await self._timed(_another(block), unit_id, timeout_s)
-        self._suspects.discard(unit_id)
+        del self._suspects[unit_id]
 
     async def _emptied(self, timeout_s: float) -> None:
         """Wait until nothing has come for a while; what comes meanwhile is nobody's answer.

@@ -50,7 +50,11 @@ def vector_faults(loaded: LoadedProfile, decode: Decode) -> tuple[str, ...]:
 
 def _faults(loaded: LoadedProfile, vector: TestVector, decode: Decode) -> Iterator[str]:
     device = _device(loaded, vector)
-    raw, status, transport = decode(device, loaded.profile, vector)
+    try:
+        raw, status, transport = decode(device, loaded.profile, vector)
+    except ValueError as error:
+        yield f"cannot be read: {error}"
+        return
     scan = Scan(
         device=device.name,
         at_ns=0,

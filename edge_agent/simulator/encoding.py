@@ -13,6 +13,7 @@ from edge_agent.config.model import Addressing, Table, WordOrder
 from edge_agent.config.protocols.modbus_parts import BIT_TABLES, ModbusPoint
 from edge_agent.config.protocols.modbus_profile import ModbusProfile
 from edge_agent.config.protocols.modbus_status import ModbusStatus
+from edge_agent.config.status_words import StatusProfile
 from edge_agent.config.vocabulary import ClassWord, PhaseWord
 from edge_agent.simulator.plant import Indication
 
@@ -120,7 +121,7 @@ def _reordered(words: tuple[int, ...], order: WordOrder) -> Iterator[int]:
         yield (word & 0xFF) << 8 | word >> 8 if is_swapped else word
 
 
-def status_word(status: ModbusStatus, indication: Indication | None) -> int:
+def status_word(status: StatusProfile, indication: Indication | None) -> int:
     """Return the word that says measuring and good, or what the indication of its device says."""
     phase = PhaseWord(indication.phase) if indication else PhaseWord.MEASURING
     numbers: Mapping[str, PhaseWord] = {key: m.phase for key, m in status.enum.items()}
@@ -128,8 +129,10 @@ def status_word(status: ModbusStatus, indication: Indication | None) -> int:
     word <<= status.enum_first_bit
     for key in status.clear_bits:
         word |= 1 << int(key, 0)
-    if indication and indication.has_failed:
-        for key, meaning in status.bits.items():
-            if meaning.class_ is ClassWord.FAILURE:
-                return word | 1 << int(key, 0)
+    is_failure = indication is not None and indication.has_failed
+    for key, meaning in status.bits.items():
+        is_phase = meaning.phase is phase is not PhaseWord.MEASURING
+        if is_phase or (is_failure and meaning.class_ is ClassWord.FAILURE):
+            word |= 1 << int(key, 0)
+            is_failure = is_failure and is_phase  # one bit is enough to say so
     return word

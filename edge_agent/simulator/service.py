@@ -27,6 +27,7 @@ SERVERS: Final[Mapping[str, str]] = MappingProxyType(
         "opcua": "edge_agent.simulator.opcua:opcua",
         "mqtt": "edge_agent.simulator.brokered:mqtt",
         "sparkplug": "edge_agent.simulator.brokered:sparkplug",
+        "bayern_hessen": "edge_agent.simulator.bayern_hessen:bayern_hessen",
     }
 )
 PROFILE: Final = "emissionwatch/simulated-stack"

@@ -12,6 +12,7 @@ PROFILE_KINDS: Final[Mapping[str, str]] = MappingProxyType(
         "modbus": "edge_agent.config.protocols.modbus_profile:ModbusProfile",
         "opcua": "edge_agent.config.protocols.opcua_profile:OpcuaProfile",
         "mqtt": "edge_agent.config.protocols.mqtt_profile:MqttProfile",
+        "bayern_hessen": ("edge_agent.config.protocols.bayern_hessen_profile:BayernHessenProfile"),
         "sparkplug": "edge_agent.config.protocols.sparkplug_profile:SparkplugProfile",
     }
 )

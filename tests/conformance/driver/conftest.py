@@ -14,13 +14,14 @@ import pytest
 import pytest_asyncio
 import structlog
 
+from tests.conformance.driver.bayern_hessen import BayernHessen
 from tests.conformance.driver.broker import Broker
 from tests.conformance.driver.modbus import Modbus
 from tests.conformance.driver.rtu import RtuOverTcp
 from tests.conformance.driver.subject import Subject
 
 SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
-    {"modbus": Modbus(), "modbus rtu over tcp": RtuOverTcp()}
+    {"modbus": Modbus(), "modbus rtu over tcp": RtuOverTcp(), "bayern hessen": BayernHessen()}
 )
 
 

@@ -23,6 +23,7 @@ from edge_agent.drivers.base import (
     LinkClosedError,
     LinkLostError,
 )
+from edge_agent.wire.readings import Scan
 from tests.conformance.driver.subject import Peer
 
 COUNT: Final = 50
@@ -74,10 +75,7 @@ NONSENSE: Final[Mapping[str, tuple[Answer, type[Exception]]]] = MappingProxyType
             ImpossibleAnswerError,
         ),
         "function 128": (lambda q: adu(q, b"\x80" + good_pdu(q)[1:]), ImpossibleAnswerError),
-        "short answer": (
-            lambda q: adu(q, bytes((q[7], 2)) + b"\0\1"),
-            ImpossibleAnswerError,
-        ),
+        "short answer": (lambda q: adu(q, bytes((q[7], 2)) + b"\0\1"), ImpossibleAnswerError),
         "long answer": (
             lambda q: adu(q, bytes((q[7], good_pdu(q)[1] + 2)) + good_pdu(q)[2:] + b"\0\1"),
             ImpossibleAnswerError,
@@ -90,10 +88,7 @@ NONSENSE: Final[Mapping[str, tuple[Answer, type[Exception]]]] = MappingProxyType
             lambda q: adu(q, bytes((q[7], good_pdu(q)[1] - 1)) + good_pdu(q)[2:]),
             ImpossibleAnswerError,
         ),
-        "byte count without bytes": (
-            lambda q: adu(q, good_pdu(q)[:2]),
-            ImpossibleAnswerError,
-        ),
+        "byte count without bytes": (lambda q: adu(q, good_pdu(q)[:2]), ImpossibleAnswerError),
         "nothing but a header": (lambda q: adu(q, b""), ImpossibleAnswerError),
         "half an answer": (lambda q: adu(q, good_pdu(q))[:11], ImpossibleAnswerError),
         "protocol that is not Modbus": (
@@ -252,6 +247,10 @@ class Modbus:
                 at = register_of(point.status)
                 states.append(bit(at.address) if at.table == Table.DISCRETE else word(at.address))
         return raw, states
+
+    def number(self, scan: Scan) -> int:
+        """Return the number of the request that a counting peer answered."""
+        return int(scan.raw[0])
 
     @asynccontextmanager
     async def serve(self, port: int = 0, unit_ids: Sequence[int] = (1,)) -> AsyncIterator[int]:

@@ -54,6 +54,10 @@ class Subject(Protocol):
         """Return raw and status of every point as the servers below hold them."""
         ...
 
+    def number(self, scan: Scan) -> int:
+        """Return the number of the request that a peer of `count` answered with a scan."""
+        ...
+
     def serve(
         self, port: int = 0, unit_ids: Sequence[int] = (1,)
     ) -> AbstractAsyncContextManager[int]:

@@ -63,6 +63,8 @@ def _profiles() -> dict[str, Schema]:
         assert isinstance(said, dict)
         if protocol != DEFAULT_PROTOCOL:
             said["required"] = ["protocol"]
+        # What a member of a family leaves out stands in the family: only `check` sees both.
+        said["not"] = {"required": ["extends"]}
         branches.append({"if": said, "then": {"$ref": f"#/$defs/{kind.__name__}"}})
     known: Schema = {"properties": {"protocol": {"enum": list(PROFILE_KINDS)}}}
     return {
