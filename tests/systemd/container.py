@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 from tests.system.installation import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 KEPT = Path("/var/tmp/emissionwatch-edge-containers")  # noqa: S108 - root's own, mode 0700
 # The Debian whose Python is ours, because the wheelhouse is built by ours.
@@ -95,11 +95,13 @@ class Container:
     Attributes:
         layers: read-only file systems, the uppermost first.
         folder: its own; what it changes is in `folder / "changed"`, a layer for others.
+        shown: folders of this machine that it can read, by the paths that they have there.
 
     """
 
     layers: Sequence[Path]
     folder: Path
+    shown: Mapping[str, Path] = field(default_factory=dict)
     nspawn: subprocess.Popen[bytes] = field(init=False)
 
     @property
@@ -166,6 +168,7 @@ class Container:
                 (
                     *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot"),
                     *("--private-network", "--machine=gateway", f"--directory={self.root}"),
+                    *(f"--bind-ro={path}:{there}" for there, path in self.shown.items()),
                 ),
                 stdin=subprocess.DEVNULL,
                 stdout=console,

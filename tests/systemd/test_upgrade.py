@@ -170,6 +170,23 @@ def test_an_installation_that_was_cut_off_is_finished_by_the_next(
     assert bare_gateway.run("edge-agent", "--version") == f"{VERSION}\n"
 
 
+def test_what_a_wheelhouse_lacks_comes_from_where_pip_is_told_to_look(
+    bare_gateway: Container, wheelhouse: Path
+) -> None:
+    bring(bare_gateway, wheelhouse)
+    folder = bare_gateway.root / "srv/this"
+    index = bare_gateway.root / "srv/index"
+    index.mkdir()
+    for wheel in folder.glob("*.whl"):
+        if not wheel.name.startswith(("emissionwatch", "pip-")):
+            wheel.rename(index / wheel.name)
+    write_list(folder)
+    assert bare_gateway.attempt("sh", "/srv/this/install").returncode == 1
+    settings = ("PIP_NO_INDEX=1", "PIP_FIND_LINKS=/srv/index")
+    bare_gateway.run("env", *settings, "sh", "/srv/this/install", "--online")
+    assert bare_gateway.run("edge-agent", "--version") == f"{VERSION}\n"
+
+
 @pytest.mark.parametrize("fault", ["a byte", "a missing wheel", "a wheel too many"])
 def test_a_damaged_wheelhouse_is_refused_before_anything_is_changed(
     bare_gateway: Container, wheelhouse: Path, fault: str
