@@ -159,18 +159,7 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be_done(
     assert bare_gateway.attempt("id", "edge-agent").returncode != 0
 
 
-def test_an_installation_that_was_cut_off_is_finished_by_the_next(
-    bare_gateway: Container, wheelhouse: Path
-) -> None:
-    bring(bare_gateway, wheelhouse)
-    half = bare_gateway.root / "opt/edge-agent" / VERSION / "bin"
-    half.mkdir(parents=True)
-    (half / "edge-agent").write_text("half a program", encoding="ascii")
-    bare_gateway.run("sh", "/srv/this/install")
-    assert bare_gateway.run("edge-agent", "--version") == f"{VERSION}\n"
-
-
-def test_what_a_wheelhouse_lacks_comes_from_where_pip_is_told_to_look(
+def test_an_installation_that_failed_half_way_is_finished_with_what_an_index_has(
     bare_gateway: Container, wheelhouse: Path
 ) -> None:
     bring(bare_gateway, wheelhouse)
