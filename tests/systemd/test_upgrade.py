@@ -248,6 +248,10 @@ def test_a_purge_is_refused_while_readings_have_not_reached_the_centre(
     assert refused.returncode == 1
     assert "readings have not reached the centre" in refused.stderr
     assert readings(gateway) > 0
+    aside = gateway.root / "var/lib/edge-agent/quarantine/20261121T000000Z-1"
+    aside.mkdir(parents=True)
+    refused = gateway.attempt(REMOVAL, "--purge")
+    assert (refused.returncode, "damaged buffers were set aside" in refused.stderr) == (1, True)
     gateway.run(REMOVAL, "--purge", "--unsent")
     assert leftovers(gateway) == set()
     assert gateway.attempt("id", "edge-agent").returncode != 0
