@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from edge_agent.buffer.store import Buffer
-from edge_agent.config.plan import Plan
+from edge_agent.config.plan import Confirmed, Plan
 from edge_agent.quality.judge import Judge
 from edge_agent.uplink.client import Identity
 from edge_agent.uplink.state import Trust
 from edge_agent.wire.batch import Origin
+from edge_agent.wire.canonical import JsonValue
 from edge_agent.wire.document import Document
 from edge_agent.wire.signing import SigningKey, VerifyingKey
 from edge_agent.wire.vocabulary import NO_HASH
@@ -40,6 +41,7 @@ class Configured:
                 # Zero marks a development build: there is no release manifest yet.
                 software_hash=NO_HASH,
                 key=key,
+                confirmations=tuple(map(_fields, plan.confirmations)),
             ),
             judges={
                 device.name: known.get(device.name) or Judge(device, simulated=gateway.simulated)
@@ -51,6 +53,19 @@ class Configured:
         """Return who uploads, and whose receipts count."""
         trust = Trust(gateway_id=self.origin.gateway_id, receipt_keys=receipt_keys)
         return Identity(trust=trust, own_key=self.origin.key.verifying_key)
+
+
+def _fields(confirmed: Confirmed) -> Mapping[str, JsonValue]:
+    """Return the fields of a `confirmation` event (docs/wire-format.md section 10)."""
+    said = confirmed.said
+    return {
+        "who": said.who,
+        "what": str(said.what),
+        "device": confirmed.device,
+        "channels": list(said.channels),
+        "confirmed_at": said.at,
+        "how": said.how,
+    }
 
 
 async def documents_kept(buffer: Buffer, plan: Plan) -> None:

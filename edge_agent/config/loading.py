@@ -11,7 +11,7 @@ from edge_agent.config.files import device_file_misfits, file_misfits
 from edge_agent.config.finding import Finding, in_file, problems_of
 from edge_agent.config.library import PROFILES_FOLDER, Library, LoadedProfile
 from edge_agent.config.model import AgentFile, DeviceSettings
-from edge_agent.config.plan import Plan
+from edge_agent.config.plan import Confirmed, Plan
 from edge_agent.config.problem import ConfigurationError
 from edge_agent.config.resolve import device_of
 from edge_agent.config.rules import DeviceFile, device_findings, gateway_findings
@@ -145,6 +145,11 @@ def _plan(
     return Plan(
         settings=agent,
         devices=resolved,
+        confirmations=tuple(
+            Confirmed(device=device.name, said=said)
+            for device in devices
+            for said in device.confirmations
+        ),
         bundle=Document.of(bundle_of(agent, devices, resolved, loaded)),
         profiles=tuple(
             Document.of(content)

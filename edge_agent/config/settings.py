@@ -93,7 +93,7 @@ def read_settings(
         found += in_file(device.name, device_read.misfits)
         kept[device.name] = device_read.kept
         if device_read.settings is not None:
-            settings = _anchored_device(device_read.settings, agent_toml.parent.absolute())
+            settings = anchored_device(device_read.settings, agent_toml.parent.absolute())
             devices.append(WrittenDevice(file=device.name, settings=settings))
     return Written(
         agent_file=str(agent_toml),
@@ -146,11 +146,12 @@ def _anchored(agent: AgentFile, folder: Path) -> AgentFile:
     return AgentFile(**{name: _absolute(section, folder) for name, section in sections.items()})
 
 
-def _anchored_device(device: DeviceSettings, folder: Path) -> DeviceSettings:
+def anchored_device(device: DeviceSettings, folder: Path) -> DeviceSettings:
     """Return the settings of a device with every path in its tables absolute."""
     broker = None if device.broker is None else _absolute(device.broker, folder)
     opcua = None if device.opcua is None else _absolute(device.opcua, folder)
-    return replace(device, broker=broker, opcua=opcua)
+    tls = None if device.tls is None else _absolute(device.tls, folder)
+    return replace(device, broker=broker, opcua=opcua, tls=tls)
 
 
 def _absolute(section: Section, folder: Path) -> Section:
