@@ -61,7 +61,6 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(out),
-        cache_logger_on_first_use=True,
     )
     # pymodbus makes a dump of every frame around an ordinary time-out, whoever listens.
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)

@@ -150,7 +150,8 @@ def anchored_device(device: DeviceSettings, folder: Path) -> DeviceSettings:
     """Return the settings of a device with every path in its tables absolute."""
     broker = None if device.broker is None else _absolute(device.broker, folder)
     opcua = None if device.opcua is None else _absolute(device.opcua, folder)
-    return replace(device, broker=broker, opcua=opcua)
+    tls = None if device.tls is None else _absolute(device.tls, folder)
+    return replace(device, broker=broker, opcua=opcua, tls=tls)
 
 
 def _absolute(section: Section, folder: Path) -> Section:

@@ -87,7 +87,8 @@ class Delivery:
 
 
 # Waits for deliveries until a CLOCK_BOOTTIME, nanoseconds, and returns them, or none; raises what
-# `Driver.read` raises. The next call says that all of them are durable: they may be acknowledged.
+# `Driver.read` raises. The next call, of this or of a `read` on the same connection, says that all
+# of them are durable: they may be acknowledged.
 # A cancelled call loses nothing that the device will not send again.
 Listen: TypeAlias = Callable[[int], Awaitable[Sequence[Delivery]]]
 

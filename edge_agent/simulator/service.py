@@ -24,6 +24,7 @@ MODBUS: Final = "modbus"
 # What serves the plants of a protocol, beside Modbus: its libraries load when it is asked for.
 SERVERS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "dnp3": "edge_agent.simulator.dnp3:dnp3",
         "opcua": "edge_agent.simulator.opcua:opcua",
         "mqtt": "edge_agent.simulator.brokered:mqtt",
         "sparkplug": "edge_agent.simulator.brokered:sparkplug",

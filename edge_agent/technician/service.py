@@ -26,6 +26,9 @@ def reload_agent(path: Path) -> str:
         pid = agent_pid(path)
         if pid == unit_pid():
             return _by_manager()
+        if pid <= 0:
+            # unix(7): zero for a process that this one cannot see; kill(2): our own group.
+            raise OperatorError(f"{path}: the agent runs in another container. Reload it there")
         os.kill(pid, signal.SIGHUP)
     except PermissionError as fault:
         raise OperatorError(

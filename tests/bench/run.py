@@ -23,6 +23,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "serial_line": "use of a serial Modbus line against its arithmetic",
     "faulty": "fifty devices, three of them faulty",
     "centre": "batches accepted over HTTP against bare inserts",
+    "dnp3": "present values of a DNP3 outstation against bare dnp3py",
     "peers": "agent against peer: cost and losses",
 }
 RESULTS: Final = Path(".bench") / "results"
