@@ -22,7 +22,7 @@ from edge_agent.technician.candidates import Candidate
 from edge_agent.technician.comparing import Panel, Settled, panel_of, settled
 from edge_agent.technician.drafting import confirmed_text, device_text
 from edge_agent.technician.person import Person, agrees
-from edge_agent.technician.placing import Site, put, refuse_problems
+from edge_agent.technician.placing import Site, put_again, put_new, refuse_problems
 from edge_agent.technician.subject import Subject, configured
 
 
@@ -70,7 +70,10 @@ def main(arguments: Sequence[str]) -> int:
     is_written = not known.dry_run and _is_wanted(draft, person, is_agreed=known.yes)
     if is_written:
         numbers = [channel.number for channel in draft.subject.settings.channels]
-        put(site, draft.path, draft.text, is_new=draft.is_new, highest=max(numbers))
+        if draft.is_new:
+            put_new(site, draft.path, draft.text, numbers)
+        else:
+            put_again(draft.path, draft.text)
     _report(draft, is_written=is_written, as_json=known.json)
     return ExitCode.OK if is_written or known.dry_run else ExitCode.FAILURE
 
