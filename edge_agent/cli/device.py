@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one action; return the exit code."""
     known = _parser().parse_args(arguments)
     logs.configure("error")
-    person = Terminal(is_there=sys.stdin.isatty() and not known.json)
+    person = Terminal(is_there=sys.stdin.isatty() and not (known.json or known.yes))
     site = Site.of(known.config, os.environ)
     draft = (
         _added(known, site, person) if known.action == "add" else _confirmed(known, site, person)
@@ -172,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a key of its file, as TOML, such as unit_id=3 or broker.client_id='\"gateway-7\"'",
+        help="a key of its file, such as unit_id=3 or broker.client_id=gateway-7; repeatable",
     )
     add.add_argument(
         "--channel",
@@ -204,7 +204,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         action.add_argument("--who", help="who looked at the front panel")
         action.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="agent.toml")
-        action.add_argument("--yes", action="store_true", help="write without asking")
+        action.add_argument("--yes", action="store_true", help="ask nothing, and write")
         action.add_argument("--dry-run", action="store_true", help="show the file; write nothing")
         action.add_argument("--json", action="store_true", help="print facts as JSON")
     return parser

@@ -163,9 +163,14 @@ def refuse_problems(problems: tuple[Problem, ...]) -> None:
 def _write(path: Path, text: str, *, is_new: bool) -> None:
     """Write a file whole, and durably: under a hidden name first, which the agent does not read."""
     unfinished = path.with_name(f".{path.name}.unfinished")
+    before = None if is_new or not path.exists() else path.stat()
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            # Whatever the umask: the agent is another user than the technician.
+            os.fchmod(descriptor, MODE if before is None else before.st_mode & 0o777)
+            if before is not None and os.geteuid() == 0:
+                os.fchown(descriptor, before.st_uid, before.st_gid)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -1,8 +1,10 @@
 """A reload that cannot be carried out leaves the configuration in force as it was."""
 
+import re
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +13,7 @@ from structlog.testing import capture_logs
 
 from edge_agent.applying import Applying, Line
 from edge_agent.buffer.store import Buffer, BufferUnavailableError
+from edge_agent.buffer.verifying import THOROUGH, Intact, inspect_file
 from edge_agent.clock import SystemClock
 from edge_agent.committer import Committer
 from edge_agent.config.loading import load_plan
@@ -25,9 +28,11 @@ from edge_agent.pipeline import Intake
 from edge_agent.polling import Pollers
 from edge_agent.uplink.client import open_uplink
 from edge_agent.wire.document import Document
-from tests.edge_agent.buffer.gateway import CENTRE, KEY, Gateway
+from edge_agent.wire.events import Event
+from tests.edge_agent.buffer.gateway import CENTRE, GATEWAY, KEY, Gateway
 
 GOOD: Final = Path(__file__).parents[1] / "cases" / "config" / "_good"
+RELOADS: Final = 200
 SHARED_LINE: Final = "agent.toml has changed: it is read at a start only. Restart the agent"
 
 
@@ -49,6 +54,8 @@ def folder(tmp_path: Path) -> Path:
     shutil.copytree(GOOD, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "devices.d" / "stack-1.toml"
     path.write_text(path.read_text().replace("127.0.0.1:5020", "127.0.0.1:1"))
+    agent = tmp_path / "agent.toml"
+    agent.write_text(re.sub(r'(?m)^id = ".*"', f'id = "{GATEWAY}"', agent.read_text()))
     return tmp_path
 
 
@@ -139,3 +146,27 @@ async def test_where_nothing_was_good_what_is_applied_is_accepted_at_once(folder
         edition = plan(folder).edition
         assert overview.configuration == ConfigurationStatus(edition=edition, reloads=1)
     assert f'"accepted": "{edition}"' in (folder / "configurations" / "record.json").read_text()
+
+
+@pytest.mark.asyncio
+async def test_two_hundred_reloads_never_touch_the_buffer(folder: Path) -> None:
+    plans = [plan(folder)]
+    path = folder / "devices.d" / "stack-1.toml"
+    path.write_text("# the same\n" + path.read_text())
+    plans.append(plan(folder))
+    turns = cycle(plans)
+    async with applying(folder, lambda: next(turns)) as (one, overview):
+        file = folder / "buffer.db"
+        identity, intake, buffer = file.stat().st_ino, one._line.intake, one._line.committer.buffer
+        numbers = []
+        for _ in range(RELOADS):
+            intake.record(Event(type="note", at_ns=1, mono_ns=1, fields={"who": "a", "text": "b"}))
+            await one.carry_out(Order.RELOAD)
+            assert buffer.head is not None
+            numbers.append(buffer.head.header.batch_no)
+        assert numbers == list(range(1, RELOADS + 1))
+        assert overview.configuration.reloads == RELOADS
+        assert file.stat().st_ino == identity
+    found = inspect_file(file, gateway_id=GATEWAY, key=KEY.verifying_key, depth=THOROUGH)
+    assert isinstance(found, Intact)
+    assert len(found.chains) == 1
