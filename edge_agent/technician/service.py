@@ -24,7 +24,7 @@ def reload_agent(path: Path) -> str:
     """
     try:
         pid = agent_pid(path)
-        # The manager takes orders from root; the agent's own user sends what the manager would send.
+        # The manager listens to root; the agent's own user sends what the manager would send.
         if os.geteuid() == 0 and pid == unit_pid():
             return _by_manager()
         if pid <= 0:
