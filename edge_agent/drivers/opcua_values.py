@@ -19,6 +19,10 @@ CODE: Final = 0xFFFF_0000
 FAILURE: Final = int(QualityClass.FAILURE)
 DOUBTED: Final = int(QualityClass.OUT_OF_SPECIFICATION)
 BAD_NODE_ID_UNKNOWN: Final = 0x8034_0000
+# OPC 10000-4 section 7.39.1: InfoType DataValue (bits 10 and 11 are 01), and its Overflow bit.
+INFO_TYPE: Final = 0x0C00
+INFO_DATA_VALUE: Final = 0x0400
+OVERFLOW: Final = 0x0080
 # The server gave something that cannot be this variable.
 IMPOSSIBLE: Final = int(QualityClass.FAILURE | NO_VALUE | Reason.COMMUNICATION)
 
@@ -93,6 +97,11 @@ def quality_of(status: int) -> int:
     if not severity:
         return 0
     return DOUBTED if severity == UNCERTAIN else FAILURE
+
+
+def is_overflow(status: int) -> bool:
+    """Return whether a StatusCode says that the server's queue dropped values beside this one."""
+    return status & INFO_TYPE == INFO_DATA_VALUE and bool(status & OVERFLOW)
 
 
 def raw_of(raw_type: str, value: float) -> int:

@@ -10,7 +10,15 @@ from edge_agent.config.endpoint import Scheme
 from edge_agent.config.model import DeviceSettings
 from edge_agent.config.place import Spot
 from edge_agent.config.profile import PointName, PointProfile, Profile, StatusProfile, TestVector
-from edge_agent.config.protocols.opcua import Certificates, Node, OpcuaSpeech, Security
+from edge_agent.config.protocols.opcua import (
+    Certificates,
+    Mode,
+    Node,
+    OpcuaSpeech,
+    Sampling,
+    Security,
+    SourceTime,
+)
 from edge_agent.config.protocols.opcua_settings import OpcuaSettings
 from edge_agent.config.structure import Misfit
 
@@ -118,8 +126,17 @@ class OpcuaProfile(Profile):
     def speech(self, settings: DeviceSettings) -> OpcuaSpeech:
         """Return how the server is spoken to; the settings have no misfits."""
         own = settings.opcua or OpcuaSettings()
+        sampling = time = None
+        if own.mode is Mode.SUBSCRIBE:
+            sampling = Sampling(interval_ms=own.sampling_ms, queue_size=own.queue_size)
+        if own.trusts_time:
+            time = SourceTime(ahead_s=own.time_ahead_s, behind_s=own.time_behind_s)
         return OpcuaSpeech(
-            certificates=_certificates(own), user=own.user, password_file=own.password_file
+            certificates=_certificates(own),
+            user=own.user,
+            password_file=own.password_file,
+            sampling=sampling,
+            time=time,
         )
 
     def spot(self, settings: DeviceSettings, point: str) -> Spot:
