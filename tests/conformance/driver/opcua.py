@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from asyncua import ua
@@ -14,7 +15,7 @@ from asyncua.server.server import Server
 
 from edge_agent.clock import SystemClock
 from edge_agent.config.device import Device, Endpoint, Point
-from edge_agent.config.protocols.opcua import Node, OpcuaSpeech
+from edge_agent.config.protocols.opcua import Node, OpcuaSpeech, Sampling, SourceTime
 from edge_agent.drivers.base import Connection
 from edge_agent.drivers.opcua import connect
 from tests.system.installation import free_port
@@ -54,6 +55,12 @@ def device(
         limits=(),
         status_rules=(),
     )
+
+
+async def reset(variables: dict[str, ServerNode]) -> None:
+    """Give every variable its first value again."""
+    for name, _, kind, value in TYPES:
+        await variables[name].write_value(ua.Variant(value, kind))
 
 
 async def filled(server: Server) -> dict[str, ServerNode]:
@@ -122,3 +129,10 @@ def process(port: int) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         started.kill()
         started.communicate()
+
+
+def subscribed(port: int, *, time: SourceTime | None = None, queue_size: int = 20) -> Device:
+    """Return the same device, subscribed to."""
+    sampling = Sampling(interval_ms=50, queue_size=queue_size)
+    speech = replace(OPEN, sampling=sampling, time=time)
+    return replace(device(port, speech=speech, timeout_s=1), period_s=2)

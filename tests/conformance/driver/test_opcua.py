@@ -14,7 +14,7 @@ from asyncua.server.server import Server
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edge_agent.clock import SystemClock
-from edge_agent.config.protocols.opcua import Certificates, SourceTime
+from edge_agent.config.protocols.opcua import Certificates
 from edge_agent.drivers.base import LinkClosedError, LinkLostError
 from edge_agent.wire.vocabulary import NO_VALUE, QualityClass, Reason
 from tests.conformance.driver.opcua import (
