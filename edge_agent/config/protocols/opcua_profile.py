@@ -119,9 +119,16 @@ class OpcuaProfile(Profile):
                     )
 
     def device_misfits(self, settings: DeviceSettings) -> Iterator[Misfit]:
-        """Yield nothing: the settings of a server agree in themselves or are refused."""
-        del settings
-        yield from ()
+        """Yield a sampling at which a value would be told again that nobody has looked at."""
+        own = settings.opcua
+        if own is None or own.mode is Mode.READ or own.sampling_ms <= settings.period_s * 1_000:
+            return
+        yield Misfit(
+            path=("opcua", "sampling_ms"),
+            message=f"the server looks every {own.sampling_ms} ms, which is beyond period_s "
+            f"{settings.period_s:g}",
+            remedy=f"write at most {int(settings.period_s * 1_000)}, or a longer period_s",
+        )
 
     def speech(self, settings: DeviceSettings) -> OpcuaSpeech:
         """Return how the server is spoken to; the settings have no misfits."""

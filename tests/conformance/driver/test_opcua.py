@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from asyncua.server.server import Server
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edge_agent.clock import SystemClock
-from edge_agent.config.protocols.opcua import Certificates
+from edge_agent.config.protocols.opcua import Certificates, SourceTime
 from edge_agent.drivers.base import LinkClosedError, LinkLostError
 from edge_agent.wire.vocabulary import NO_VALUE, QualityClass, Reason
 from tests.conformance.driver.opcua import (
@@ -42,6 +43,26 @@ async def test_a_scan_holds_what_the_server_holds_by_the_uri_of_its_namespace() 
     assert scan.status.tolist() == [0] * 5
     assert scan.transport.tolist() == [0] * 5
     assert before.utc_ns <= scan.at_ns <= after.utc_ns
+
+
+async def test_a_scan_is_of_the_newest_source_time_while_that_moves_where_it_is_trusted() -> None:
+    second = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - the server's clock
+    speech = replace(OPEN, time=SourceTime(ahead_s=2, behind_s=3600))
+    async with serving() as (port, variables), reading(device(port, speech=speech)) as connection:
+        scans, asked_ns = [], []
+        for ago_s in (0, 1800, 0, -3600):
+            said = ua.DataValue(
+                Value=ua.Variant(ago_s, ua.VariantType.Float),
+                SourceTimestamp=second - timedelta(seconds=ago_s),  # type: ignore[arg-type]  # a datetime, in spite of its types
+            )
+            await variables["NOx"].write_value(said)
+            asked_ns.append(SystemClock().now().utc_ns)
+            scans.append(await scan_of(connection.drivers[0]))
+    # The other variables got their values, and their times, when the server was made: after that.
+    assert scans[0].at_ns <= asked_ns[0]
+    assert all(scan.at_ns >= ns for scan, ns in zip(scans[1:], asked_ns[1:], strict=True))
+    assert not any(scan.transport.any() for scan in scans[:3])
+    assert scans[3].transport.tolist() == [Reason.DEVICE_TIME_NOT_BELIEVED] * 5
 
 
 @pytest.mark.parametrize(
