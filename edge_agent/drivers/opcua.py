@@ -4,9 +4,8 @@ Values come with their StatusCodes. What a subscription tells is acknowledged on
 session, or a subscription, that has failed is never used again.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -16,15 +15,13 @@ from edge_agent.clock import NS_PER_S, Clock, Instant
 from edge_agent.config.device import Device
 from edge_agent.config.protocols.opcua import Node, OpcuaSpeech, Sampling
 from edge_agent.drivers.base import Connection, Delivery, LinkClosedError, LinkLostError, Loss
-from edge_agent.drivers.opcua_samples import NOT_BELIEVED, Known, Sample, is_believed
+from edge_agent.drivers.opcua_data import source_times, word
+from edge_agent.drivers.opcua_samples import NOT_BELIEVED, Known, Samples, believed
 from edge_agent.drivers.opcua_session import Session
 from edge_agent.drivers.opcua_subscription import Changed, Subscription
-from edge_agent.drivers.opcua_values import BAD_NODE_ID_UNKNOWN, Word, word_of
+from edge_agent.drivers.opcua_values import BAD_NODE_ID_UNKNOWN, Word, word_of, words_of
 from edge_agent.wire.readings import Scan
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND: Final = timedelta(microseconds=1)
-NS_PER_US: Final = 1_000
 MS_PER_S: Final = 1_000
 
 
@@ -64,7 +61,9 @@ class PolledDevice:
         self._channel = np.array([point.channel for point in device.points], np.uint32)
         self._channel.flags.writeable = False
         self._raw_types = [point.raw_type for point in device.points]
-        self._nodes = [session.node_of(_node(point.place)) for point in device.points]
+        nodes = [session.node_of(_node(point.place)) for point in device.points]
+        self._is_there = [node is not None for node in nodes]
+        self._asked = session.requests([node for node in nodes if node is not None])
 
     async def read(self) -> Scan:
         """Return the next scan: every variable with the StatusCode that the server gives it.
@@ -73,25 +72,26 @@ class PolledDevice:
             LinkLostError: one of its kinds.
 
         """
-        asked = [node for node in self._nodes if node is not None]
-        answers = await self._session.read(asked, self._device.timeout_s)
+        answers = await self._session.read(self._asked, self._device.timeout_s)
         arrival = self._clock.now()
         at_ns, doubts = self._at(answers, arrival)
         rest = iter(answers)
-        words = [
-            word_of(raw_type, None, None, BAD_NODE_ID_UNKNOWN)
-            if node is None
-            else _word(raw_type, next(rest))
-            for raw_type, node in zip(self._raw_types, self._nodes, strict=True)
-        ]
+        words = words_of(
+            [
+                word(raw_type, next(rest))
+                if is_there
+                else word_of(raw_type, None, None, BAD_NODE_ID_UNKNOWN)
+                for raw_type, is_there in zip(self._raw_types, self._is_there, strict=True)
+            ]
+        )
         return Scan(
             device=self._device.name,
             at_ns=at_ns,
             mono_ns=arrival.mono_ns,
             channel=self._channel,
-            raw=np.array([word.raw for word in words], np.int64),
-            status=np.array([word.status for word in words], np.uint32),
-            transport=np.array([word.transport | doubts for word in words], np.uint32),
+            raw=words.raw,
+            status=words.status,
+            transport=words.transport | np.uint32(doubts),
         )
 
     def _at(self, answers: Sequence[ua.DataValue], arrival: Instant) -> tuple[int, int]:
@@ -100,12 +100,12 @@ class PolledDevice:
         That is so at the newest source timestamp among them; if it is that of the scan before,
         nothing has changed since, and everything stands on arrival.
         """
-        if self._time is None:
+        if self._time is None or not answers:
             return arrival.utc_ns, 0
-        times = [at_ns for answer in answers if (at_ns := source_ns(answer)) is not None]
-        if not times or not is_believed(max(times), arrival, self._time):
+        newest = source_times(answers).max(keepdims=True)
+        if not believed(newest, arrival, self._time).all():
             return arrival.utc_ns, NOT_BELIEVED
-        at_ns = max(times) if max(times) > self._last_ns else arrival.utc_ns
+        at_ns = int(newest[0]) if newest[0] > self._last_ns else arrival.utc_ns
         self._last_ns = max(self._last_ns, at_ns)
         return at_ns, 0
 
@@ -177,17 +177,28 @@ class Listener:
             for known in self._known:
                 known.lose()
             losses.append(self._loss(changed.since, 0, f"{changed.missing} messages never came"))
-        samples: dict[Known, list[Sample]] = {}
-        for handle, value in changed.values:
-            known, index, raw_type = self._places[handle]
-            sample = Sample(index, _word(raw_type, value), source_ns(value))
-            samples.setdefault(known, []).append(sample)
         scans: list[Scan] = []
-        for known, some in samples.items():
-            told, lost = known.hear(some, changed.arrival)
+        for known, samples in self._samples(changed):
+            told, lost = known.hear(samples, changed.arrival)
             scans += told
             losses += lost
         return Delivery(scans=tuple(scans), losses=tuple(losses))
+
+    def _samples(self, changed: Changed) -> Iterator[tuple[Known, Samples]]:
+        """Yield what a message says, device by device."""
+        values: dict[Known, list[ua.DataValue]] = {}
+        places: dict[Known, list[int]] = {}
+        words: dict[Known, list[Word]] = {}
+        for handle, value in changed.values:
+            known, place, raw_type = self._places[handle]
+            if known not in values:
+                values[known], places[known], words[known] = [], [], []
+            values[known].append(value)
+            places[known].append(place)
+            words[known].append(word(raw_type, value))
+        for known, some in values.items():
+            index = np.array(places[known], np.intp)
+            yield known, Samples(index, words_of(words[known]), source_times(some))
 
     def _loss(self, since: Instant, count: int, detail: str) -> Loss:
         return Loss(
@@ -242,24 +253,6 @@ class SubscribedDevice:
             return None
         self._last_mono_ns = heard.mono_ns
         return self._known.standing(heard)
-
-
-def source_ns(value: ua.DataValue) -> int | None:
-    """Return the source timestamp of a value, UTC nanoseconds; None if it has none."""
-    said: datetime | None = value.SourceTimestamp
-    if said is None:
-        return None
-    at = said if said.tzinfo is not None else said.replace(tzinfo=UTC)
-    return (at - EPOCH) // MICROSECOND * NS_PER_US
-
-
-def _word(raw_type: str, answer: ua.DataValue) -> Word:
-    status = 0 if answer.StatusCode is None else answer.StatusCode.value
-    variant = answer.Value
-    value = None if variant is None else variant.Value
-    if variant is None or not isinstance(value, (bool, int, float)):
-        return word_of(raw_type, None, None, status)
-    return word_of(raw_type, variant.VariantType.name, value, status)
 
 
 def _speech(device: Device) -> OpcuaSpeech:

@@ -4,19 +4,19 @@ A sample is stored at the server's source timestamp where that is believed, othe
 arrival. Between two changes a value stands: that it does is told with what the server said last.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_agent.clock import NS_PER_S, Instant
 from edge_agent.config.device import Device
 from edge_agent.config.protocols.opcua import SourceTime
 from edge_agent.drivers.base import Loss
-from edge_agent.drivers.opcua_values import Word, is_overflow, word_of
+from edge_agent.drivers.opcua_values import Words, is_overflow, word_of, words_of
 from edge_agent.wire.readings import Scan
-from edge_agent.wire.vocabulary import QualityClass, Reason
+from edge_agent.wire.vocabulary import BoolArray, Int64Array, QualityClass, Reason, UInt32Array
 
 # An older sample without a time of its own: it is not of the time at which it came.
 OLD: Final = int(QualityClass.OUT_OF_SPECIFICATION | Reason.LATE)
@@ -24,12 +24,16 @@ NOT_BELIEVED: Final = int(Reason.DEVICE_TIME_NOT_BELIEVED)
 LOST: Final = int(Reason.SAMPLES_LOST)
 
 
-class Sample(NamedTuple):
-    """One value of a variable: its place among the points of its device, and when it was taken."""
+class Samples(NamedTuple):
+    """What one message says of a device, in its order; each array of shape (n,).
 
-    place: int
-    word: Word
-    source_ns: int | None
+    `place` is that of the variable among the points of its device, `source_ns` when the value was
+    taken; 0: nobody says.
+    """
+
+    place: npt.NDArray[np.intp]
+    words: Words
+    source_ns: Int64Array
 
 
 class Known:
@@ -41,60 +45,70 @@ class Known:
     def __init__(self, device: Device, time: SourceTime | None) -> None:
         self._device = device.name
         self._time = time
-        self._channels = [point.channel for point in device.points]
         self._raw_types = [point.raw_type for point in device.points]
-        self._words: list[Word | None] = [None] * len(self._channels)
-        self._last_ns = [0] * len(self._channels)
-        self._refused: set[int] = set()
-        self._spoken: set[int] = set()
-        self._lossy = set(range(len(self._channels)))
+        self._channel = np.array([point.channel for point in device.points], np.uint32)
+        count = len(self._channel)
+        # Until a variable speaks it has no value.
+        words = words_of([word_of(raw_type, None, None, 0) for raw_type in self._raw_types])
+        self._raw, self._status, self._transport = words
+        self._last_ns = np.zeros(count, np.int64)
+        self._is_known = np.zeros(count, np.bool_)
+        self._is_refused = np.zeros(count, np.bool_)
+        self._has_spoken = np.zeros(count, np.bool_)
+        self._is_lossy = np.ones(count, np.bool_)
 
     @property
     def is_complete(self) -> bool:
         """Whether every variable has a value, or will never have one."""
-        return None not in self._words
+        return bool((self._is_known | self._is_refused).all())
 
     @property
     def has_values(self) -> bool:
         """Whether there is something to tell."""
-        return any(word is not None for word in self._words)
+        return bool((self._is_known | self._is_refused).any())
 
     @property
     def channels(self) -> tuple[int, ...]:
         """The channels of the device, rising."""
-        return tuple(self._channels)
+        return tuple(self._channel.tolist())
 
-    def refuse(self, index: int, status: int) -> None:
+    def refuse(self, place: int, status: int) -> None:
         """Take note that the server does not monitor a variable, by its StatusCode."""
-        self._words[index] = word_of(self._raw_types[index], None, None, status)
-        self._refused.add(index)
-        self._lossy.discard(index)
+        word = word_of(self._raw_types[place], None, None, status)
+        self._raw[place], self._status[place], self._transport[place] = word
+        self._is_refused[place] = True
+        self._is_lossy[place] = False
 
     def lose(self) -> None:
         """Take note that samples of any variable may be missing before what comes next."""
-        self._lossy = set(range(len(self._channels))) - self._refused
+        self._is_lossy = ~self._is_refused
 
-    def hear(self, samples: Sequence[Sample], arrival: Instant) -> tuple[list[Scan], list[Loss]]:
+    def hear(self, samples: Samples, arrival: Instant) -> tuple[list[Scan], list[Loss]]:
         """Take samples in, as the server sent them; return what is to be stored of them."""
-        left = Counter(sample.place for sample in samples)
-        rows: dict[tuple[int, int], dict[int, Word]] = {}
-        overflown: dict[int, tuple[int, int]] = {}
-        for sample in samples:
-            index = sample.place
-            left[index] -= 1
-            at_ns, doubts = self._at(sample, arrival, is_last=not left[index])
-            if is_overflow(sample.word.status):
-                overflown[index] = (self._last_ns[index] or at_ns, at_ns)
-                self._lossy.add(index)
-            layer = 0
-            while index in rows.setdefault((at_ns, layer), {}):
-                layer += 1
-            rows[at_ns, layer][index] = self._told(index, sample.word, doubts)
-            self._words[index] = sample.word
-            self._last_ns[index] = at_ns
-            self._spoken.add(index)
-        scans = [self._scan(at_ns, arrival, rows[at_ns, layer]) for at_ns, layer in sorted(rows)]
-        return scans, [self._overflow(overflown)] if overflown else []
+        place, (raw, status, transport), _ = samples
+        at_ns, doubts = self._times(samples, arrival)
+        overflows = is_overflow(status)
+        lossy = overflows | (self._is_lossy[place] & _is_first(place, len(self._channel)))
+        told = joined(transport, doubts | np.where(lossy, LOST, 0).astype(np.uint32))
+        losses = [self._overflow(place[overflows], at_ns[overflows])] if overflows.any() else []
+        scans = [
+            Scan(
+                device=self._device,
+                at_ns=int(at_ns[part[0]]),
+                mono_ns=arrival.mono_ns,
+                channel=self._channel[place[part]],
+                raw=raw[part],
+                status=status[part],
+                transport=told[part],
+            )
+            for part in _scans(at_ns, place)
+        ]
+        # Of several samples of one variable the last one stands.
+        self._raw[place], self._status[place], self._transport[place] = raw, status, transport
+        self._last_ns[place] = at_ns
+        self._is_known[place] = self._has_spoken[place] = True
+        self._is_lossy[place] = False
+        return scans, losses
 
     def standing(self, heard: Instant) -> Scan | None:
         """Return the last word of every variable that has not spoken since the last call.
@@ -103,62 +117,83 @@ class Known:
             heard: when the server last said something, and nothing of these variables.
 
         """
-        silent = {
-            index: self._told(index, word or self._nothing(index), 0)
-            for index, word in enumerate(self._words)
-            if index not in self._spoken
-        }
-        for index in silent:
-            self._last_ns[index] = heard.utc_ns
-        self._spoken.clear()
-        return self._scan(heard.utc_ns, heard, silent) if silent else None
+        silent = ~self._has_spoken
+        self._has_spoken[:] = False
+        if not silent.any():
+            return None
+        lossy = np.where(self._is_lossy[silent], LOST, 0).astype(np.uint32)
+        self._is_lossy[silent] = False
+        self._last_ns[silent] = heard.utc_ns
+        return Scan(
+            device=self._device,
+            at_ns=heard.utc_ns,
+            mono_ns=heard.mono_ns,
+            channel=self._channel[silent],
+            raw=self._raw[silent],
+            status=self._status[silent],
+            transport=self._transport[silent] | lossy,
+        )
 
-    def _at(self, sample: Sample, arrival: Instant, *, is_last: bool) -> tuple[int, int]:
-        """Return when a sample was taken, and what is to be said against that."""
-        is_first = self._words[sample.place] is None
-        if is_last and is_first:
-            # What stands when the subscription begins: nobody knows since when.
-            return arrival.utc_ns, 0
-        doubts = 0 if is_last else OLD
-        if self._time is None:
-            return arrival.utc_ns, doubts
-        if sample.source_ns is not None and is_believed(sample.source_ns, arrival, self._time):
-            return sample.source_ns, 0
-        return arrival.utc_ns, doubts | NOT_BELIEVED
+    def _times(self, samples: Samples, arrival: Instant) -> tuple[Int64Array, UInt32Array]:
+        """Return when the samples were taken, and what is to be said against that."""
+        place, count = samples.place, len(self._channel)
+        is_last = _is_first(place[::-1], count)[::-1]
+        # What stands when the subscription begins: nobody knows since when.
+        is_start = is_last & ~self._is_known[place]
+        doubts = np.where(is_last, 0, OLD)
+        at_ns = np.full(len(place), arrival.utc_ns, np.int64)
+        if self._time is not None:
+            has_time = believed(samples.source_ns, arrival, self._time) & ~is_start
+            at_ns = np.where(has_time, samples.source_ns, at_ns)
+            doubts = np.where(has_time, 0, np.where(is_start, 0, doubts | NOT_BELIEVED))
+        return at_ns, doubts.astype(np.uint32)
 
-    def _told(self, index: int, word: Word, doubts: int) -> Word:
-        if index in self._lossy:
-            self._lossy.discard(index)
-            doubts |= LOST
-        transport = max(word.transport & 7, doubts & 7) | (word.transport | doubts) & ~7
-        return word._replace(transport=transport)
-
-    def _nothing(self, index: int) -> Word:
-        return word_of(self._raw_types[index], None, None, 0)
-
-    def _overflow(self, overflown: Mapping[int, tuple[int, int]]) -> Loss:
+    def _overflow(self, place: npt.NDArray[np.intp], at_ns: Int64Array) -> Loss:
+        last_ns = self._last_ns[place]
         return Loss(
-            channels=tuple(self._channels[index] for index in sorted(overflown)),
-            from_ns=min(from_ns for from_ns, _ in overflown.values()),
-            to_ns=max(to_ns for _, to_ns in overflown.values()),
+            channels=tuple(np.unique(self._channel[place]).tolist()),
+            from_ns=int(np.where(last_ns > 0, last_ns, at_ns).min()),
+            to_ns=int(at_ns.max()),
             count=0,
             detail="the queue of the server overflowed",
         )
 
-    def _scan(self, at_ns: int, arrival: Instant, rows: Mapping[int, Word]) -> Scan:
-        order = sorted(rows)
-        return Scan(
-            device=self._device,
-            at_ns=at_ns,
-            mono_ns=arrival.mono_ns,
-            channel=np.array([self._channels[index] for index in order], np.uint32),
-            raw=np.array([rows[index].raw for index in order], np.int64),
-            status=np.array([rows[index].status for index in order], np.uint32),
-            transport=np.array([rows[index].transport for index in order], np.uint32),
-        )
 
-
-def is_believed(source_ns: int, arrival: Instant, time: SourceTime) -> bool:
-    """Return whether a source timestamp is within what is believed of the server's clock."""
+def believed(source_ns: Int64Array, arrival: Instant, time: SourceTime) -> BoolArray:
+    """Return where source timestamps are within what is believed of the server's clock."""
     ahead_ns = source_ns - arrival.utc_ns
-    return -time.behind_s * NS_PER_S <= ahead_ns <= time.ahead_s * NS_PER_S
+    return (-time.behind_s * NS_PER_S <= ahead_ns) & (ahead_ns <= time.ahead_s * NS_PER_S)
+
+
+def joined(transport: UInt32Array, doubts: UInt32Array) -> UInt32Array:
+    """Return two words of doubts as one: the worse class, all else of both."""
+    classes, rest = np.uint32(7), ~np.uint32(7)
+    worse: UInt32Array = np.maximum(transport & classes, doubts & classes)
+    return worse | (transport | doubts) & rest
+
+
+def _is_first(place: npt.NDArray[np.intp], count: int) -> BoolArray:
+    """Return where a place comes for the first time."""
+    first = np.zeros(count, np.intp)
+    index = np.arange(len(place))
+    first[place[::-1]] = index[::-1]  # of repeated indices the last is assigned
+    is_first: BoolArray = first[place] == index
+    return is_first
+
+
+def _scans(
+    at_ns: Int64Array, place: npt.NDArray[np.intp]
+) -> Iterator[Sequence[int] | npt.NDArray[np.intp]]:
+    """Yield the indices of what is one scan: of one time, each place once, rising."""
+    if not len(place):
+        return
+    # How often the same place came before with the same time: sorted, a run of equal pairs.
+    order = np.lexsort((place, at_ns))
+    index = np.arange(len(place))
+    is_new = np.ones(len(place), np.bool_)
+    is_new[1:] = (np.diff(at_ns[order]) != 0) | (np.diff(place[order]) != 0)
+    layer = np.empty(len(place), np.intp)
+    layer[order] = index - np.maximum.accumulate(np.where(is_new, index, 0))
+    order = np.lexsort((place, layer, at_ns))
+    ends = np.flatnonzero((np.diff(at_ns[order]) != 0) | (np.diff(layer[order]) != 0)) + 1
+    yield from np.split(order, ends)

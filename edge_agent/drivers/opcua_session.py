@@ -12,6 +12,7 @@ from typing import Final, TypeAlias, TypeVar
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.uaerrors import BadMessageNotAvailable, UaError
 from cryptography import x509
 
@@ -101,8 +102,20 @@ class Session:
         index = self._namespaces.index(node.namespace)
         return ua.NodeId.from_string(f"ns={index};{node.identifier}")
 
-    async def read(self, nodes: Sequence[ua.NodeId], timeout_s: float) -> list[ua.DataValue]:
-        """Return what the server says of these variables, in their order.
+    def requests(self, nodes: Sequence[ua.NodeId]) -> list[ua.ReadParameters]:
+        """Return the requests that read these variables, for `read`."""
+        asked = [ua.ReadValueId(NodeId=node, AttributeId=AttributeIds.Value) for node in nodes]
+        return [
+            ua.ReadParameters(
+                NodesToRead=list(part), TimestampsToReturn=ua.TimestampsToReturn.Source
+            )
+            for part in _parts(asked, self._nodes_per_read)
+        ]
+
+    async def read(
+        self, requests: Sequence[ua.ReadParameters], timeout_s: float
+    ) -> list[ua.DataValue]:
+        """Return what the server says of the variables of some requests, in their order.
 
         Raises:
             LinkLostError: no answer in time.
@@ -111,9 +124,8 @@ class Session:
         """
         found: list[ua.DataValue] = []
         async with self._deadline(timeout_s):
-            for part in _parts(nodes, self._nodes_per_read):
-                asked = [self._client.get_node(node) for node in part]
-                found += await _plainly(self._client.read_attributes(asked))
+            for request in requests:
+                found += await _plainly(self._client.uaclient.read(request))
         return found
 
     async def subscribe(

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from asyncua import ua
 from asyncua.common.node import Node as ServerNode
+from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from asyncua.server.server import Server
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edge_agent.clock import SystemClock
 from edge_agent.config.device import Device, Endpoint, Point
-from edge_agent.config.protocols.opcua import Node, OpcuaSpeech, Sampling, SourceTime
+from edge_agent.config.protocols.opcua import Certificates, Node, OpcuaSpeech, Sampling, SourceTime
 from edge_agent.drivers.base import Connection
 from edge_agent.drivers.opcua import connect
 from tests.system.installation import free_port
@@ -136,3 +138,34 @@ def subscribed(port: int, *, time: SourceTime | None = None, queue_size: int = 2
     sampling = Sampling(interval_ms=50, queue_size=queue_size)
     speech = replace(OPEN, sampling=sampling, time=time)
     return replace(device(port, speech=speech, timeout_s=1), period_s=2)
+
+
+async def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """Make a certificate and its key."""
+    own, key = folder / f"{name}.der", folder / f"{name}.pem"
+    await setup_self_signed_certificate(
+        key,
+        own,
+        f"urn:test:{name}",
+        "127.0.0.1",
+        [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH],
+        {"commonName": name},
+    )
+    return own, key
+
+
+@asynccontextmanager
+async def protected(folder: Path) -> AsyncIterator[tuple[int, Certificates]]:
+    """Run a server that signs and encrypts; yields its port, and what a client needs."""
+    server, port = Server(), free_port()
+    await server.init()
+    await server.set_application_uri("urn:test:server")
+    server.set_endpoint(f"opc.tcp://127.0.0.1:{port}")
+    server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
+    theirs, their_key = await certificate(folder, "server")
+    ours, our_key = await certificate(folder, "client")
+    await server.load_certificate(theirs)
+    await server.load_private_key(their_key)
+    await filled(server)
+    async with server:
+        yield port, Certificates(own_file=ours, own_key_file=our_key, server_file=theirs)

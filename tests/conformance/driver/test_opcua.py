@@ -2,29 +2,25 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from asyncua import ua
-from asyncua.crypto.cert_gen import setup_self_signed_certificate
-from asyncua.server.server import Server
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edge_agent.clock import SystemClock
-from edge_agent.config.protocols.opcua import Certificates, SourceTime
+from edge_agent.config.protocols.opcua import SourceTime
 from edge_agent.drivers.base import LinkClosedError, LinkLostError
 from edge_agent.wire.vocabulary import NO_VALUE, QualityClass, Reason
 from tests.conformance.driver.opcua import (
     OPEN,
     RAW,
     as_raw,
+    certificate,
     device,
-    filled,
     process,
+    protected,
     reading,
     serving,
 )
@@ -144,37 +140,6 @@ async def test_a_server_that_stands_still_costs_the_deadline_and_then_goes_on() 
                     await scan_of(connection.drivers[0])
             server.send_signal(signal.SIGCONT)
             assert (await scan_of(connection.drivers[0])).raw.tolist() == RAW
-
-
-async def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """Make a certificate and its key."""
-    own, key = folder / f"{name}.der", folder / f"{name}.pem"
-    await setup_self_signed_certificate(
-        key,
-        own,
-        f"urn:test:{name}",
-        "127.0.0.1",
-        [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH],
-        {"commonName": name},
-    )
-    return own, key
-
-
-@asynccontextmanager
-async def protected(folder: Path) -> AsyncIterator[tuple[int, Certificates]]:
-    """Run a server that signs and encrypts; yields its port, and what a client needs."""
-    server, port = Server(), free_port()
-    await server.init()
-    await server.set_application_uri("urn:test:server")
-    server.set_endpoint(f"opc.tcp://127.0.0.1:{port}")
-    server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
-    theirs, their_key = await certificate(folder, "server")
-    ours, our_key = await certificate(folder, "client")
-    await server.load_certificate(theirs)
-    await server.load_private_key(their_key)
-    await filled(server)
-    async with server:
-        yield port, Certificates(own_file=ours, own_key_file=our_key, server_file=theirs)
 
 
 async def test_a_protected_session_is_read_when_the_server_is_the_trusted_one(

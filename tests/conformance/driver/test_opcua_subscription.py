@@ -309,7 +309,7 @@ async def test_a_subscription_that_the_server_ends_is_a_loss_and_then_a_closed_l
     async with reading(subscribed(served.port)) as connection:
         await heard(connection)
         await acknowledged(connection)
-        code = ua.StatusCode(ua.UInt32(ua.StatusCodes.BadTimeout))
+        code = ua.StatusCode(ua.UInt32(0x800A0000))  # BadTimeout
         await served.subscription.enqueue_statuschange(code)
         await served.say(1.5)
         deliveries = [await heard(connection), await heard(connection)]
@@ -339,7 +339,7 @@ async def test_listening_that_is_cut_short_loses_nothing_and_leaves_nothing(
     async with reading(subscribed(served.port)) as connection:
         assert connection.listen is not None
         await heard(connection)
-        told = []
+        told: list[Delivery] = []
         for number in range(6):
             await served.say(number)
             for _ in range(20):
