@@ -8,7 +8,7 @@ is there, or else the first one of the profile.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
 from edge_agent.config.model import Table
 from edge_agent.config.protocols.modbus_parts import BIT_TABLES, Check, Identity, ModbusPoint
@@ -21,6 +21,7 @@ from edge_agent.simulator.plant import Condition
 from edge_agent.simulator.status import status_word
 
 WHOLE_REGISTER: Final = 0xFFFF
+Place: TypeAlias = tuple[Table, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,9 @@ class Registers:
         indication = instrument.plant.indicated(at_ns)
         words = dict(self._constant)
         for name, value in instrument.values(indication, at_ns, self._places).items():
-            point, first = self._places[name]
-            self._put(words, point.table, first, encoded(point, self._order, value))
+            point, (table, first) = self._places[name]
+            for address, word in enumerate(encoded(point, self._order, value), first):
+                words[table, address] = words.get((table, address), 0) | word
         condition = indication.condition
         if condition not in self._conditions:
             self._conditions[condition] = self._said(condition)
@@ -83,8 +85,8 @@ class Registers:
             words[place] = words.get(place, 0) | word
         return words
 
-    def _layout(self) -> Iterator[tuple[str, tuple[ModbusPoint, int]]]:
-        """Yield the points that are served, and their first addresses as printed."""
+    def _layout(self) -> Iterator[tuple[str, tuple[ModbusPoint, Place]]]:
+        """Yield the points that are served, and where they begin on the wire."""
         taken: set[tuple[Table, int, int]] = set()
         named = self._instrument.site.parameters
         for name in sorted(self._instrument.points, key=lambda name: name not in named):
@@ -95,7 +97,7 @@ class Registers:
             own = set(_bits_of(point, first))
             if taken.isdisjoint(own):
                 taken |= own
-                yield name, (point, first)
+                yield name, (point, self._place(point.table, first))
 
     def _offset(self, name: str) -> int:
         """Return how far the registers of a point are from those of the first component."""
@@ -200,7 +202,7 @@ class Registers:
             place = self._place(table, printed + index)
             words[place] = words.get(place, 0) | word
 
-    def _place(self, table: Table, printed: int) -> tuple[Table, int]:
+    def _place(self, table: Table, printed: int) -> Place:
         is_holding = self._profile.modbus.input_is_holding and table is Table.INPUT
         address = pdu_address(printed, self._addressing)
         return Table.HOLDING if is_holding else table, address

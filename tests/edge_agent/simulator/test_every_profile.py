@@ -59,7 +59,8 @@ def instruments(loaded: LoadedProfile, plant: Plant) -> Iterator[Instrument]:
     profile, site = loaded.profile, confirmed(loaded.profile)
     first = Instrument(name="stack-1", plant=plant, profile=profile, site=site)
     yield first
-    if rest := [name for name in first.points if name not in shown_by(first)]:
+    shown = set(shown_by(first))
+    if rest := [name for name in first.points if name not in shown]:
         parameters = {name: first.meanings[name].parameter for name in rest}
         yield replace(first, site=replace(site, parameters=parameters))
 
@@ -80,9 +81,10 @@ async def test_the_agent_reads_from_every_profile_what_the_plant_indicates(
         async with served_at(instrument, at_ns) as port:
             read = await read_by_the_agent(device_at(port, instrument, loaded))
         expected = instrument.values(plant.indicated(at_ns), at_ns)
+        speakers = speaking(instrument)
         for name, one in read.items():
             assert_value(instrument, name, one, expected[name])
-            says_so = instrument.follows(speaking_with(instrument, name))
+            says_so = instrument.follows(speakers[name])
             said = (phase, has_failed) if says_so else (PhaseWord.MEASURING, False)
             assert class_and_phase(one.quality) in sayable(instrument, name, *said), name
         seen |= set(read)
@@ -105,18 +107,19 @@ def class_and_phase(quality: int) -> tuple[ClassWord, PhaseWord]:
     return ClassWord[QualityClass(quality & 7).name], PhaseWord[Phase(quality >> 4 & 15).name]
 
 
-def speaking_with(instrument: Instrument, name: str) -> list[str]:
-    """Return the points that a status word goes with, by one of them."""
-    status, protocol = instrument.profile.status_of(name), instrument.profile.protocol
-    if status is None or protocol in BY_ITSELF:
-        return [name]
-    component = name.rpartition(".")[0]
-    return [
-        other
-        for other in shown_by(instrument)
-        if instrument.profile.status_of(other) is status
-        and (other.rpartition(".")[0] == component or not is_of_a_block(instrument, name))
-    ]
+def speaking(instrument: Instrument) -> dict[str, list[str]]:
+    """Return for every point that is served all those that its status word goes with."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    of_point = {}
+    for name in shown_by(instrument):
+        point = instrument.points[name]
+        if point.status is None or instrument.profile.protocol in BY_ITSELF:
+            of_point[name] = [name]
+            continue
+        component = name.rpartition(".")[0] if is_of_a_block(instrument, name) else ""
+        of_point[name] = groups.setdefault((component, point.status), [])
+        of_point[name].append(name)
+    return of_point
 
 
 def is_of_a_block(instrument: Instrument, name: str) -> bool:
