@@ -10,6 +10,7 @@ from typing import Annotated
 from edge_agent.config.constraint import Matching, Within, fault, field_faults, refuse
 from edge_agent.config.endpoint import SerialLine
 from edge_agent.config.protocols.bayern_hessen_settings import BayernHessenSettings
+from edge_agent.config.protocols.dnp3_settings import Dnp3Settings, TlsSettings
 from edge_agent.config.protocols.mqtt_settings import (
     BrokerSettings,
     MqttSettings,
@@ -154,7 +155,8 @@ class Confirmation:
     """Something that a technician looked at, and stands for with a name.
 
     Attributes:
-        what: the key that was confirmed: unit_of_measure, word_order, addressing or parameter.
+        what: the key that was confirmed: unit_of_measure, word_order, addressing or parameter; or
+            reading: the front panel showed the value that the gateway read.
         channels: the numbers of the channels it is about; empty: the whole device.
         who: who confirmed it.
         at: when, such as 2026-11-20T10:12:00Z.
@@ -195,6 +197,8 @@ class DeviceSettings:
         broker: how the agent presents itself, where the endpoint is an MQTT broker.
         mqtt: where a device publishes, and how far its time is believed.
         opcua: how the session with an OPC UA server is protected.
+        dnp3: which DNP3 outstation it is.
+        tls: how an encrypted connection is protected, where the endpoint is tls://.
         sparkplug: which edge node of the broker it is.
         bayern_hessen: which instrument of the line it is.
         confirmations: what technicians stand for.
@@ -213,6 +217,8 @@ class DeviceSettings:
     broker: BrokerSettings | None = None
     mqtt: MqttSettings | None = None
     opcua: OpcuaSettings | None = None
+    dnp3: Dnp3Settings | None = None
+    tls: TlsSettings | None = None
     sparkplug: SparkplugSettings | None = None
     bayern_hessen: BayernHessenSettings | None = None
     confirmations: tuple[Confirmation, ...] = ()

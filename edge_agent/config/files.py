@@ -42,7 +42,7 @@ def file_misfits(agent: AgentFile, *, credentials: Path | None) -> tuple[Misfit,
 def device_file_misfits(device: DeviceSettings) -> tuple[Misfit, ...]:
     """Return what is wrong with the files that the file of a device names, with absolute paths."""
     found: list[Misfit] = []
-    for table in ("broker", "opcua"):
+    for table in ("broker", "opcua", "tls"):
         section = getattr(device, table)
         for name in (*PUBLIC_FILES, *SECRET_FILES):
             path: Path | None = getattr(section, name, None)

@@ -68,6 +68,14 @@ SIMULATED: Final = (
         endpoint="opc.tcp://127.0.0.1:{port}",
     ),
     Simulated(
+        protocol="dnp3",
+        profile="emissionwatch/simulated-dnp3",
+        port=20000,
+        count=1,
+        endpoint="tcp://127.0.0.1:{port}",
+        keys='dnp3.address = 10\ndnp3.events = "unsolicited"\n',
+    ),
+    Simulated(
         protocol="mqtt",
         profile="emissionwatch/simulated-mqtt",
         port=1883,

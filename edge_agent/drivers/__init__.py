@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PROTOCOLS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "modbus": "edge_agent.drivers.modbus:connect",
+        "dnp3": "edge_agent.drivers.dnp3:connect",
         "opcua": "edge_agent.drivers.opcua:connect",
         "mqtt": "edge_agent.drivers.mqtt:connect",
         "sparkplug": "edge_agent.drivers.sparkplug:connect",
@@ -28,6 +29,7 @@ PROTOCOLS: Final[Mapping[str, str]] = MappingProxyType(
 TRIALS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "modbus": "edge_agent.drivers.modbus_trial:decoded",
+        "dnp3": "edge_agent.drivers.dnp3_trial:decoded",
         "opcua": "edge_agent.drivers.opcua_trial:decoded",
         "mqtt": "edge_agent.drivers.mqtt_trial:decoded",
         "sparkplug": "edge_agent.drivers.sparkplug_trial:decoded",
@@ -40,6 +42,7 @@ TRIALS: Final[Mapping[str, str]] = MappingProxyType(
 LIBRARIES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "modbus": ("pymodbus", "modbus"),
+        "dnp3": ("dnp3", "dnp3"),
         "opcua": ("asyncua", "opcua"),
         "mqtt": ("paho", "mqtt"),
         "sparkplug": ("paho", "mqtt"),

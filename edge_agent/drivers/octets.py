@@ -41,7 +41,7 @@ class Octets:
                     made = loop.create_connection(lambda: protocol, endpoint.host, endpoint.port)
                     self._transport, _ = await made
                 else:
-                    self._port = _opened(endpoint.path, endpoint.line)
+                    self._port = opened_port(endpoint.path, endpoint.line)
                     self._transport, _ = await loop.connect_read_pipe(lambda: protocol, self._port)
         except (OSError, TimeoutError) as error:
             self.close()
@@ -120,7 +120,7 @@ class Octets:
         return LinkClosedError(f"{self._endpoint}: the connection was closed")
 
 
-def _opened(path: str, line: SerialLine) -> serial.Serial:
+def opened_port(path: str, line: SerialLine) -> serial.Serial:
     """Return an open port that nobody else may open.
 
     Raises:

@@ -55,8 +55,8 @@ def device_like(path: Path, library: Library) -> tuple[DeviceSettings, Profile]:
 
 def site_of(settings: DeviceSettings) -> Site:
     """Return what the file of a device settles."""
-    own = settings.bayern_hessen
     channels = settings.channels
+    own = settings.bayern_hessen or settings.dnp3
     return Site(
         word_order=settings.word_order,
         addressing=settings.addressing,

@@ -14,6 +14,7 @@ from pymodbus import FramerType
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
 from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.device import ModbusDeviceIdentification
 from pymodbus.server import ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -68,6 +69,7 @@ class DeviceServer(ModbusTcpServer):
             SimDevice(analyzer.unit, simdata=_memory(analyzer), action=self._act),
             framer=FramerType.RTU if is_rtu else FramerType.SOCKET,
             address=address,
+            identity=_identity(analyzer),
             trace_packet=self._sent,
         )
 
@@ -135,6 +137,17 @@ class DeviceServer(ModbusTcpServer):
             self._is_muted = False
             return b""
         return packet
+
+
+def _identity(analyzer: Analyzer) -> ModbusDeviceIdentification:
+    """Return what the device tells of itself (Read Device Identification)."""
+    profile = analyzer.profile
+    names = {
+        "VendorName": profile.vendor,
+        "ProductCode": profile.model,
+        "MajorMinorRevision": profile.revision,
+    }
+    return ModbusDeviceIdentification(info_name=names)  # type: ignore[no-untyped-call] # pymodbus leaves it so
 
 
 def _memory(

@@ -29,6 +29,7 @@ MODBUS: Final = "modbus"
 # What serves the plants of a protocol, beside Modbus: its libraries load when it is asked for.
 SERVERS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "dnp3": "edge_agent.simulator.dnp3:dnp3",
         "opcua": "edge_agent.simulator.opcua:opcua",
         "mqtt": "edge_agent.simulator.brokered:mqtt",
         "sparkplug": "edge_agent.simulator.brokered:sparkplug",
@@ -44,6 +45,7 @@ PROFILES: Final[Mapping[str, str]] = MappingProxyType(
         "mqtt": "emissionwatch/simulated-mqtt",
         "sparkplug": "emissionwatch/simulated-spb",
         "bayern_hessen": "emissionwatch/simulated-bh",
+        "dnp3": "emissionwatch/simulated-dnp3",
     }
 )
 # The port of a device on a TCP line, or the path of one on a serial line.

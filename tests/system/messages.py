@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.system.evidence import Report
+    from tests.system.installation import Installation
 
 CHECKER = ROOT / "tests" / "independent" / "messages.py"
 LIFE_S = (0.1, 1.5)
@@ -44,7 +45,7 @@ CHECKER_LIMIT_S = 300.0
 class Campaign:
     """One campaign under way on one installation."""
 
-    one: MessageInstallation
+    one: Installation
     witness: Witness
     chance: random.Random
     aimed_kills: int = 0

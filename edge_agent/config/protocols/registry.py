@@ -10,6 +10,7 @@ from edge_agent.config.profile import Profile
 PROFILE_KINDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "modbus": "edge_agent.config.protocols.modbus_profile:ModbusProfile",
+        "dnp3": "edge_agent.config.protocols.dnp3_profile:Dnp3Profile",
         "opcua": "edge_agent.config.protocols.opcua_profile:OpcuaProfile",
         "mqtt": "edge_agent.config.protocols.mqtt_profile:MqttProfile",
         "bayern_hessen": ("edge_agent.config.protocols.bayern_hessen_profile:BayernHessenProfile"),

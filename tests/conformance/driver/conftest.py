@@ -16,12 +16,18 @@ import structlog
 
 from tests.conformance.driver.bayern_hessen import BayernHessen
 from tests.conformance.driver.broker import Broker
+from tests.conformance.driver.dnp3 import Dnp3
 from tests.conformance.driver.modbus import Modbus
 from tests.conformance.driver.rtu import RtuOverTcp
 from tests.conformance.driver.subject import Subject
 
 SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
-    {"modbus": Modbus(), "modbus rtu over tcp": RtuOverTcp(), "bayern hessen": BayernHessen()}
+    {
+        "modbus": Modbus(),
+        "modbus rtu over tcp": RtuOverTcp(),
+        "bayern hessen": BayernHessen(),
+        "dnp3": Dnp3(),
+    }
 )
 
 

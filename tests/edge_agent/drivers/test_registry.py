@@ -8,9 +8,18 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+from dnp3.core.enums import FunctionCode
 
 import edge_agent
 from edge_agent.drivers import LIBRARIES, PROTOCOLS, connector, require_libraries
+from edge_agent.drivers.dnp3_exchange import (
+    CONFIRM,
+    REQUESTS,
+    TIME,
+    TIME_RECORDED,
+    WRITE,
+    Asked,
+)
 from edge_agent.drivers.modbus_link import FUNCTION_CODES
 from edge_agent.drivers.mqtt_link import Link
 from edge_agent.errors import OperatorError
@@ -57,7 +66,8 @@ def test_an_unknown_protocol_is_an_error() -> None:
 def test_no_protocol_library_is_loaded_before_a_device_needs_it() -> None:
     code = (
         "import sys, edge_agent.drivers, edge_agent.drivers.poller, edge_agent.drivers.registers\n"
-        "print([name for name in sys.modules if name.startswith(('asyncua', 'pymodbus', 'paho'))])"
+        "libraries = ('asyncua', 'dnp3', 'pymodbus', 'paho')\n"
+        "print([name for name in sys.modules if name.startswith(libraries)])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert found.stdout.strip() == "[]"
@@ -91,6 +101,25 @@ def test_nothing_is_published_but_the_request_to_be_born_again() -> None:
 def test_modbus_has_no_function_code_that_writes() -> None:
     # Modbus Application Protocol V1.1b3, section 5.1: 1 to 4 read, the others do not or do more.
     assert sorted(FUNCTION_CODES.values()) == [1, 2, 3, 4]
+
+
+def test_dnp3_has_no_function_that_operates_and_writes_nothing_but_the_time() -> None:
+    # IEEE 1815-2012, section 4.4, by dnp3py's names.
+    asked = {function for function, _ in REQUESTS.values()} | {CONFIRM, WRITE}
+    assert {FunctionCode(function).name for function in asked} == {
+        *("CONFIRM", "READ", "WRITE", "ENABLE_UNSOLICITED", "DISABLE_UNSOLICITED"),
+        *("DELAY_MEASURE", "RECORD_CURRENT_TIME"),
+    }
+    # What is asked with objects of its own is written; only the agenda has such objects.
+    assert set(Asked) - set(REQUESTS) == {Asked.TIME}
+    used = {
+        path.stem
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Name) and node.id in {"TIME", "TIME_RECORDED"}
+    }
+    assert used == {"dnp3_exchange", "dnp3_clock"}
+    assert (TIME[:2], TIME_RECORDED[:2]) == (b"\x32\x01", b"\x32\x03")  # group 50
 
 
 def test_the_guard_against_writing_knows_the_library_it_guards() -> None:

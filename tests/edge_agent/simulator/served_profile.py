@@ -21,6 +21,7 @@ from edge_agent.config.model import (
     WordOrder,
 )
 from edge_agent.config.protocols.bayern_hessen_settings import BayernHessenSettings
+from edge_agent.config.protocols.dnp3_settings import Dnp3Settings
 from edge_agent.config.protocols.modbus_profile import ModbusProfile
 from edge_agent.config.protocols.mqtt_settings import (
     BrokerSettings,
@@ -152,6 +153,7 @@ def settings_of(instrument: Instrument, port: int) -> DeviceSettings:
             "endpoint": f"tcp://127.0.0.1:{port}",
             "bayern_hessen": BayernHessenSettings(address=1),
         },
+        "dnp3": {"endpoint": f"tcp://127.0.0.1:{port}", "dnp3": Dnp3Settings(address=10)},
         "mqtt": {
             "endpoint": f"mqtt://127.0.0.1:{port}",
             "broker": BrokerSettings(client_id="gateway"),
