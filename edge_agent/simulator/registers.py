@@ -199,8 +199,7 @@ class Registers:
 
     def _put(self, words: Words, table: Table, printed: int, registers: tuple[int, ...]) -> None:
         for index, word in enumerate(registers):
-            place = self._place(table, printed + index)
-            words[place] = words.get(place, 0) | word
+            words[self._place(table, printed + index)] = word
 
     def _place(self, table: Table, printed: int) -> Place:
         is_holding = self._profile.modbus.input_is_holding and table is Table.INPUT
