@@ -156,7 +156,7 @@ def meanings(profile: Profile, site: Site) -> dict[str, Meaning]:
             owner = found[beside(name, point.of)]
             unit_of_measure = site.units.get(name) or point.unit_of_measure or owner.unit_of_measure
             found[name] = replace(owner, unit_of_measure=unit_of_measure)
-    return found
+    return {name: found[name] for name in points}
 
 
 def beside(name: str, other: str) -> str:
