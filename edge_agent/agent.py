@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from edge_agent.applying import Applying, Line
 from edge_agent.buffer.records import Boot, Held
 from edge_agent.buffer.store import BufferUnavailableError, open_buffer
 from edge_agent.clock import NS_PER_S, Clock, SystemClock, boot_id
@@ -66,6 +67,8 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
         plan = active.plan
         committer = Committer(intake, buffer)
         overview = Overview(plan, intake, committer, uplink, clock=clock)
+        line = Line(intake=intake, committer=committer, pollers=pollers, overview=overview)
+        applying = Applying(active, line, reread, clock=clock)
         async with (
             Orders() as orders,
             beside(serve_health(settings.health, overview.sources(progress), clock)),
@@ -74,15 +77,14 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
             until_done(committer.run(), limit_s=COMMIT_LIMIT_S),
             Ending(intake),
             pollers,
+            beside(applying.watch(orders.give)),
         ):
-            await pollers.apply(plan.devices)
+            await applying.start()
             notifier.ready(f"polling {len(plan.devices)} devices")
-            while await orders.next() is Order.RELOAD:
+            while (order := await orders.next()) is not Order.STOP:
                 notifier.reloading()
                 # A full buffer can hold a reload for ever; it must not hold a stop.
-                reload = active.reloaded(reread, committer, pollers, overview)
-                active = await orders.until_stop(reload) or active
-                notifier.ready(f"polling {len(active.plan.devices)} devices")
+                notifier.ready(await orders.until_stop(applying.carry_out(order)) or "stopping")
             notifier.stopping()
     log.info("agent.stopped")
 

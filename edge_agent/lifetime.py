@@ -37,14 +37,19 @@ async def until_done(work: Coroutine[None, None, None], *, limit_s: float) -> As
 
 
 class Order(Enum):
-    """What the operator, or the service manager, wants of the process."""
+    """What the operator, the service manager or the probation wants; what comes first is first."""
 
     STOP = auto()
+    ROLL_BACK = auto()
+    ACCEPT = auto()
     RELOAD = auto()
 
 
 class Orders:
-    """Signals as orders: SIGTERM and SIGINT stop, SIGHUP reloads. A stop comes before all else."""
+    """Signals as orders: SIGTERM and SIGINT stop, SIGHUP reloads; what else is given is given here.
+
+    A stop comes before all else, the way back before what is new.
+    """
 
     def __init__(self) -> None:
         self._given: set[Order] = set()
@@ -83,7 +88,7 @@ class Orders:
     async def next(self) -> Order:
         """Return the next order."""
         await self._is_given.wait()
-        order = Order.STOP if Order.STOP in self._given else Order.RELOAD
+        order = next(one for one in Order if one in self._given)
         self._given.discard(order)
         if not self._given:
             self._is_given.clear()

@@ -28,6 +28,13 @@ def keep_out(modules: tuple[str, ...] = NOT_FOR_A_DAEMON) -> None:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type] # None is the documented way
 
 
+def let_in(modules: tuple[str, ...] = NOT_FOR_A_DAEMON) -> None:
+    """Undo `keep_out`, for a command that is no daemon and draws on a terminal."""
+    for name in modules:
+        if name in sys.modules and sys.modules[name] is None:
+            del sys.modules[name]
+
+
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Set up structlog and route the standard library's logging into it.
 
@@ -54,7 +61,6 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(out),
-        cache_logger_on_first_use=True,
     )
     # pymodbus makes a dump of every frame around an ordinary time-out, whoever listens.
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)

@@ -5,6 +5,7 @@ Nothing is kept here and nothing here is in the way of the line: every part is r
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from importlib.metadata import version
 
@@ -21,6 +22,7 @@ from edge_agent.health.status import (
     BufferStatus,
     ChannelStatus,
     ClockStatus,
+    ConfigurationStatus,
     DeviceStatus,
     Json,
     Snapshot,
@@ -28,7 +30,9 @@ from edge_agent.health.status import (
 from edge_agent.health.systemd import Progress
 from edge_agent.pipeline import Intake
 from edge_agent.uplink.client import Uplink
+from edge_agent.wire.bundle import ChannelRow
 from edge_agent.wire.engineering import Scaling
+from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Readings
 from edge_agent.wire.vocabulary import NO_VALUE
 
@@ -46,7 +50,8 @@ class Overview:
         clock: Clock,
     ) -> None:
         self.plan = plan
-        self._recent = intake.recent
+        self.configuration = ConfigurationStatus(edition=plan.edition)
+        self.recent = intake.recent
         self._committer = committer
         self._uplink = uplink
         self._clock = clock
@@ -78,6 +83,7 @@ class Overview:
             buffer=_buffer_status(self._committer),
             uplink=self._uplink.status(),
             clock=ClockStatus(state=trust.state, error_ms=trust.error_ms),
+            configuration=self.configuration,
         )
 
     def channels(self) -> Sequence[ChannelStatus]:
@@ -86,12 +92,19 @@ class Overview:
 
     def events(self) -> Sequence[Mapping[str, Json]]:
         """Return the last events, newest last, as they were signed."""
-        return [json.loads(event.line) for event in self._recent.events]
+        return [json.loads(event.line) for event in self.recent.events]
+
+    def open_gap(self, device: Device) -> Event | None:
+        """Return the last event of the gap of a device; None while it answers."""
+        gap = self._gap(device)
+        return None if gap is None or gap.fields["state"] == "closed" else gap
+
+    def _gap(self, device: Device) -> Event | None:
+        return self.recent.gaps.get(tuple(row.channel for row in device.channels))
 
     def _device(self, device: Device) -> DeviceStatus:
-        readings = self._recent.readings.get(device.name)
-        gap = self._recent.gaps.get(tuple(row.channel for row in device.channels))
-        is_open = gap is not None and gap.fields["state"] != "closed"
+        readings = self.recent.readings.get(device.name)
+        gap, is_open = self._gap(device), self.open_gap(device) is not None
         fields = gap.fields if gap is not None else {}
         return DeviceStatus(
             name=device.name,
@@ -103,40 +116,59 @@ class Overview:
         )
 
     def _channels(self, device: Device) -> Sequence[ChannelStatus]:
-        readings = self._recent.readings.get(device.name)
-        values = _values(device, readings) if readings is not None else [None] * len(device.points)
-        channels = [] if readings is None else readings.channel.tolist()
-        place = {channel: index for index, channel in enumerate(channels)}
+        readings = self.recent.readings.get(device.name)
+        is_stale = self.open_gap(device) is not None
+        unread = [_unread(row, is_stale=is_stale) for row in device.channels]
+        if readings is None:
+            return unread
+        values = _values(device, readings)
+        place = {channel: index for index, channel in enumerate(readings.channel.tolist())}
         return [
-            ChannelStatus(
-                channel=row.channel,
-                name=row.name,
-                facility=row.facility,
-                device=row.device,
-                parameter=row.parameter,
-                unit_of_measure=row.unit_of_measure,
-                at_ns=readings.at_ns if readings is not None and at is not None else None,
-                raw=int(readings.raw[at]) if readings is not None and at is not None else None,
+            one
+            if (at := place.get(one.channel)) is None
+            else replace(
+                one,
+                at_ns=readings.at_ns,
+                raw=int(readings.raw[at]),
                 value=values[index],
-                quality=(
-                    int(readings.quality[at]) if readings is not None and at is not None else None
-                ),
+                quality=int(readings.quality[at]),
+                status=int(readings.status[at]),
             )
-            for index, (row, at) in enumerate(
-                (row, place.get(row.channel)) for row in device.channels
-            )
+            for index, one in enumerate(unread)
         ]
+
+
+def _unread(row: ChannelRow, *, is_stale: bool) -> ChannelStatus:
+    """Return a channel before its first reading."""
+    return ChannelStatus(
+        channel=row.channel,
+        name=row.name,
+        facility=row.facility,
+        device=row.device,
+        parameter=row.parameter,
+        unit_of_measure=row.unit_of_measure,
+        raw_type=row.raw_type,
+        word_order=row.word_order,
+        is_stale=is_stale,
+        at_ns=None,
+        raw=None,
+        value=None,
+        quality=None,
+        status=None,
+    )
 
 
 def _values(device: Device, readings: Readings) -> list[str | None]:
     """Return decimal text of each channel's value; None where raw, if any, says nothing."""
     channels = np.array([row.channel for row in device.channels], np.uint32)
-    where = np.searchsorted(channels, readings.channel)
+    # The last readings may be of the configuration before, with other channels.
+    is_known = np.isin(readings.channel, channels)
+    where = np.searchsorted(channels, readings.channel[is_known])
     raw = np.zeros(len(channels), np.int64)
-    raw[where] = readings.raw
+    raw[where] = readings.raw[is_known]
     integers, is_number = Scaling(device.channels).integers(raw)
     has_value = np.zeros(len(channels), np.bool_)
-    has_value[where] = (readings.quality & np.uint32(NO_VALUE)) == 0
+    has_value[where] = (readings.quality[is_known] & np.uint32(NO_VALUE)) == 0
     has_value &= is_number
     return [
         str(Decimal(int(integer)) * Decimal(row.resolution)) if is_there else None

@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Final, Protocol, Self
 
 from edge_agent.clock import NS_PER_S, Clock
-from edge_agent.drivers.base import Delivery, Loss
-from edge_agent.drivers.gaps import MissReason
+from edge_agent.clock_steps import ClockSteps
+from edge_agent.drivers.base import Delivery
 from edge_agent.quality.judge import Judgement
 from edge_agent.recent import Recent
 from edge_agent.wire.events import Event
@@ -95,6 +95,7 @@ class Intake:
         self.recent = Recent()
         self._judges = judges
         self._clock = clock
+        self._steps = ClockSteps(clock.now())
         self._interval_ns = round(commit_interval_s * NS_PER_S)
         # The first reading after a start commits at once: it proves that the line works.
         self._last_ns = clock.now().mono_ns - self._interval_ns
@@ -166,7 +167,7 @@ class Intake:
             self.remember((delivery.mark,))
             self._fresh_marks.append(delivery.mark)
         for loss in delivery.losses:
-            self.record(self._lost(loss))
+            self.record(loss.event(self._clock.now()))
         for scan in delivery.scans:
             self.hand_over(scan)
 
@@ -188,24 +189,6 @@ class Intake:
         """Say that the portion that was taken last is durable."""
         self._stored_count = self._taken_count
         self._stored.set()
-
-    def _lost(self, loss: Loss) -> Event:
-        """Return the gap that samples lost on their way are (docs/wire-format.md section 10)."""
-        now = self._clock.now()
-        return Event(
-            type="gap",
-            at_ns=now.utc_ns,
-            mono_ns=now.mono_ns,
-            fields={
-                "state": "closed",
-                "channels": list(loss.channels),
-                "from_ns": loss.from_ns,
-                "to_ns": loss.to_ns,
-                "missed": loss.count,
-                "reason": MissReason.SAMPLES_LOST.value,
-                "detail": loss.detail,
-            },
-        )
 
     def record(self, event: Event) -> None:
         """Hold one event; it commits at once and never waits for room."""
@@ -251,7 +234,10 @@ class Intake:
             await self._clock.wait(self._wake, at_ns)
 
     def take(self) -> Portion:
-        """Return what waits, and make room."""
+        """Return what waits, and a step of the wall clock since the last time; make room."""
+        step = self._steps.look(self._clock.now(), self._clock.trust())
+        if step is not None:
+            self.record(step)
         portion = Portion(
             readings=tuple(self._readings),
             events=tuple(self._events),

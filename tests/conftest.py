@@ -1,13 +1,27 @@
 """Settings of all tests: no example has a deadline, and in CI nothing may be skipped."""
 
+import logging
 import os
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 # Time is measured in benches only.
 settings.register_profile("no deadlines", deadline=None)
 settings.load_profile("no deadlines")
+
+
+@pytest.fixture(autouse=True)
+def logging_put_back() -> Iterator[None]:
+    """Leave logging as it was: commands that run in this process set it up for themselves."""
+    root, found = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**found)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

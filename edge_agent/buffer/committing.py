@@ -97,20 +97,21 @@ def stamp_of(instant: Instant, trust: Trust, *, boot_count: int, boot_id: UUID) 
 
 
 def opening_events(
-    place: Place, *, stamp: Stamp, config_hash: bytes, boot: Boot | None
+    place: Place, *, stamp: Stamp, origin: Origin, boot: Boot | None
 ) -> Iterator[Event]:
     """Yield what must stand before the events of a portion.
 
     Args:
         place: where the batch goes.
         stamp: the moment of the batch.
-        config_hash: of the configuration in force.
+        origin: names the configuration in force, and what technicians stand for in it.
         boot: to be told once per start of the agent; None when it has been.
 
     Source: docs/wire-format.md section 10: `continue` first in a genesis, then `config_applied`
-    in the first batch of a configuration.
+    in the first batch of a configuration, and behind it what technicians confirmed.
 
     """
+    config_hash = origin.config_hash
     at = {"at_ns": stamp.wall_ns, "mono_ns": stamp.mono_ns}
     last = place.last
     if place.beginning is not None:
@@ -121,6 +122,8 @@ def opening_events(
         )
     if place.beginning is not None or last is None or last.header.config_hash != config_hash:
         yield Event(type="config_applied", fields={"config_hash": config_hash.hex()}, **at)
+        for said in origin.confirmations:
+            yield Event(type="confirmation", fields=said, **at)
     if boot is not None:
         is_clean = last is None or BatchFlag.LAST_BEFORE_STOP in last.header.flags
         yield Event(

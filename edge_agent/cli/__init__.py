@@ -19,11 +19,18 @@ from edge_agent.logs import keep_out
 COMMANDS: Final = {
     "run": "poll the devices, sign, keep and upload, until stopped",
     "check": "read the configuration and report every problem; needs no plant",
+    "doctor": "look at this machine: clock, disk, ports, keys, the way to the centre",
     "init": "make the signing key and a first configuration",
+    "apply": "let the running agent take the files of the configuration, on probation",
     "status": "show what the running agent does, or what its buffer holds",
+    "watch": "show every channel of the running agent on a terminal, live",
     "profiles": "list, show and validate device profiles; print their schema",
+    "probe": "look at a device once: raw words, values, quality, word order",
+    "scan": "who answers on a network or a serial line; asks first",
+    "device": "add a device beside its front panel, or confirm one",
     "opcua": "trust the certificate of an OPC UA server",
     "buffer": "show or verify what is stored on this gateway",
+    "verify": "verify the newest batches: signatures, gaps, duplicates",
     "simulate": "serve a simulated plant whose true values are known",
     "demo": "run a simulated plant, the agent and the centre together",
 }

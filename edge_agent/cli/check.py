@@ -8,9 +8,8 @@ from pathlib import Path
 
 from edge_agent.config.loading import load_plan
 from edge_agent.config.model import DEFAULT_CONFIG
-from edge_agent.config.plan import ConfigurationError
 from edge_agent.drivers import require_libraries
-from edge_agent.errors import ExitCode
+from edge_agent.errors import ExitCode, OperatorError
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -21,12 +20,12 @@ def main(arguments: Sequence[str]) -> int:
     known = parser.parse_args(arguments)
     try:
         plan = load_plan(known.config, environ=os.environ, overrides={})
-    except ConfigurationError as error:
+        require_libraries({device.protocol for device in plan.devices})
+    except OperatorError as error:
         if known.json:
             print(json.dumps({"problems": list(error.problems)}))
-            return ExitCode.CONFIGURATION
+            return error.exit_code
         raise
-    require_libraries({device.protocol for device in plan.devices})
     facts = {
         "gateway": str(plan.settings.gateway.id),
         "config_hash": plan.config_hash.hex(),

@@ -114,7 +114,7 @@ def _next_steps(facts: dict[str, str]) -> str:
         f"next: 1. carry {facts['public_key']} to the centre and run there\n"
         f"           {at_the_centre}\n"
         f"      2. bring centre-receipt.pem back as {facts['receipt_key_file']}\n"
-        f"      3. describe each device in {Path(facts['config']).parent / 'devices.d'}\n"
+        "      3. edge-agent device add, for each device\n"
         "      4. edge-agent check, then edge-agent run"
     )
 

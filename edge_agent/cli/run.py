@@ -23,10 +23,12 @@ def main(arguments: Sequence[str]) -> int:
     overrides = {"log.level": known.log_level} if known.log_level else {}
 
     def reread() -> Plan:
-        return Reading(known.config, overrides).plan()
+        plan = Reading(known.config, overrides).plan()
+        require_libraries({device.protocol for device in plan.devices})
+        return plan
 
     memory.begin()
-    reading = Reading(known.config, overrides)
+    reading = Reading(known.config, overrides, at_start=True)
     # The line is imported while another process reads the configuration.
     from edge_agent import agent  # noqa: PLC0415 - see the line above
 

@@ -19,9 +19,19 @@ from edge_agent.config.problem import ConfigurationError
 class Reading:
     """A configuration that is being read, from the moment on that this object is made."""
 
-    def __init__(self, agent_toml: Path, overrides: Mapping[str, str | int | bool]) -> None:
-        """Begin to read; `config.loading.load_plan` says what the arguments are."""
-        arguments = (str(agent_toml), json.dumps(dict(overrides)))
+    def __init__(
+        self,
+        agent_toml: Path,
+        overrides: Mapping[str, str | int | bool],
+        *,
+        at_start: bool = False,
+    ) -> None:
+        """Begin to read; `config.loading.load_plan` says what the first arguments are.
+
+        At a start the edition that was accepted stands in for one that was rolled back
+        (`config.editions.plan_at_start`).
+        """
+        arguments = (str(agent_toml), json.dumps(dict(overrides)), json.dumps(at_start))
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this module
             (sys.executable, "-m", __name__, *arguments),
             stdin=subprocess.DEVNULL,
@@ -52,12 +62,13 @@ class Reading:
 def main() -> None:
     """Read what the arguments name, and write the plan or the error to standard output."""
     # Only here: who waits for the plan needs nothing of this.
-    from edge_agent.config.loading import load_plan  # noqa: PLC0415 - see the line above
+    from edge_agent.config.editions import plan_at_reload, plan_at_start  # noqa: PLC0415 - see above
 
-    agent_toml, overrides = sys.argv[1:]
+    agent_toml, overrides, at_start = sys.argv[1:]
+    read = plan_at_start if json.loads(at_start) else plan_at_reload
     told: Plan | ConfigurationError
     try:
-        told = load_plan(Path(agent_toml), environ=os.environ, overrides=json.loads(overrides))
+        told = read(Path(agent_toml), environ=os.environ, overrides=json.loads(overrides))
     except ConfigurationError as error:
         told = error
     pickle.dump(told, sys.stdout.buffer)

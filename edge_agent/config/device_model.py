@@ -155,7 +155,8 @@ class Confirmation:
     """Something that a technician looked at, and stands for with a name.
 
     Attributes:
-        what: the key that was confirmed: unit_of_measure, word_order, addressing or parameter.
+        what: the key that was confirmed: unit_of_measure, word_order, addressing or parameter; or
+            reading: the front panel showed the value that the gateway read.
         channels: the numbers of the channels it is about; empty: the whole device.
         who: who confirmed it.
         at: when, such as 2026-11-20T10:12:00Z.

@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 SHIPPED = "firmware_profiles"
+PROFILES_FOLDER = "profiles.d"
 
 
 class Library:
@@ -56,7 +57,12 @@ class Library:
     @classmethod
     def beside(cls, agent_toml: Path) -> "Library":
         """Return the library of a gateway: profiles.d beside its agent.toml, then the product's."""
-        return cls(folders=(agent_toml.parent / "profiles.d", files(SHIPPED)))
+        return cls.of_site(agent_toml.parent)
+
+    @classmethod
+    def of_site(cls, folder: Path) -> "Library":
+        """Return the profiles of profiles.d in this folder, then those of the product."""
+        return cls(folders=(folder / PROFILES_FOLDER, files(SHIPPED)))
 
     def load(self, profile_id: str) -> LoadedProfile | BadProfile:
         """Return a profile, or everything that is wrong with its file.

@@ -24,6 +24,7 @@ from edge_agent.config.vocabulary import Addressing, LogLevel, Table, WordOrder
 __all__ = [
     "Addressing",
     "AgentFile",
+    "ApplySettings",
     "BufferSettings",
     "CentreSettings",
     "ChannelSettings",
@@ -141,6 +142,22 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApplySettings:
+    """How another configuration takes its place while the agent runs.
+
+    Attributes:
+        probation_s: so long at least a new one is on probation: a good channel that goes bad
+            meanwhile brings the old one back. 0: no probation.
+    """
+
+    probation_s: Annotated[float, Within(0.0, 3600.0)] = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse what a single field must not hold."""
+        refuse(*field_faults(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentFile:
     """What agent.toml says.
 
@@ -150,6 +167,7 @@ class AgentFile:
         centre: where readings go.
         health: where the agent answers questions about itself.
         log: how much the agent says.
+        apply: how another configuration takes its place.
     """
 
     gateway: GatewaySettings
@@ -157,3 +175,4 @@ class AgentFile:
     centre: CentreSettings
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
+    apply: ApplySettings = ApplySettings()

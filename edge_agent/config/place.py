@@ -5,6 +5,7 @@ driver narrows to them.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 
 class Place:
@@ -17,6 +18,10 @@ class Speech:
     """How one device is spoken to: what its driver needs beside the endpoint."""
 
     __slots__ = ()
+
+    def visiting(self) -> Self:
+        """Return how to look at the device once, beside an agent that goes on reading it."""
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

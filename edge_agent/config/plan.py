@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from edge_agent.config.columns import Point
 from edge_agent.config.device import Device, Endpoint, StatusRule
-from edge_agent.config.model import AgentFile, Limits
+from edge_agent.config.model import AgentFile, Confirmation, Limits
 from edge_agent.config.problem import ConfigurationError, Problem
 from edge_agent.config.vocabulary import Table
 from edge_agent.wire.document import Document
@@ -14,6 +14,7 @@ from edge_agent.wire.vocabulary import Hash
 __all__ = [
     "AgentFile",
     "ConfigurationError",
+    "Confirmed",
     "Device",
     "Endpoint",
     "Limits",
@@ -26,6 +27,14 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """Something that a technician stands for, of one device."""
+
+    device: str
+    said: Confirmation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What one run of the agent does.
 
@@ -34,6 +43,11 @@ class Plan:
         devices: as the agent runs them.
         bundle: says all of it to the centre; every batch names it by its hash.
         profiles: the profile files in use, each once.
+        confirmations: what technicians stand for in it.
+        edition: names what the site wrote: the files of devices.d, and of profiles.d in use.
+            Unlike the bundle it also changes with an address.
+        stands_in_for: the edition that the files hold now, where this is the one before it
+            because that one was rolled back.
 
     """
 
@@ -41,6 +55,9 @@ class Plan:
     devices: Sequence[Device]
     bundle: Document
     profiles: tuple[Document, ...]
+    confirmations: tuple[Confirmed, ...] = ()
+    edition: str = ""
+    stands_in_for: str = ""
 
     @property
     def config_hash(self) -> Hash:

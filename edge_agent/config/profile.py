@@ -8,7 +8,7 @@ Data only; nothing here names an address, a plant or a person. What a document l
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from edge_agent.config.constraint import Matching
 from edge_agent.config.endpoint import SERIAL, Scheme, SerialLine
@@ -123,6 +123,10 @@ class Profile(ABC):
             one for one, point in self.points.items() if (point.role, point.of) == (role, name)
         )
         return next(facts, None)
+
+    def doubted(self) -> Self:
+        """Return the profile with everything open that a technician can confirm."""
+        return self
 
     @abstractmethod
     def misfits(self) -> Iterator[Misfit]:

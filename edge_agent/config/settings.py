@@ -66,8 +66,9 @@ def read_settings(
     *,
     environ: Mapping[str, str],
     overrides: Mapping[str, str | int | bool],
+    folder: Path | None = None,
 ) -> Written:
-    """Return what the files of a gateway say; arguments as of `plan.load_plan`."""
+    """Return what the files of a gateway say; arguments as of `loading.load_plan`."""
     given, findings = given_by(environ, overrides)
     found = list(findings)
     texts: dict[str, str] = {}
@@ -82,7 +83,7 @@ def read_settings(
         found += traced(in_file(file.name, read.misfits), file.name, given)
         agent, kept[file.name] = read.settings, read.kept
     devices = []
-    for path in _device_files(agent_toml.parent / DEVICES_FOLDER, found):
+    for path in _device_files((folder or agent_toml.parent) / DEVICES_FOLDER, found):
         device = read_toml(path)
         if isinstance(device, Finding):
             found.append(device)
@@ -92,7 +93,7 @@ def read_settings(
         found += in_file(device.name, device_read.misfits)
         kept[device.name] = device_read.kept
         if device_read.settings is not None:
-            settings = _anchored_device(device_read.settings, agent_toml.parent.absolute())
+            settings = anchored_device(device_read.settings, agent_toml.parent.absolute())
             devices.append(WrittenDevice(file=device.name, settings=settings))
     return Written(
         agent_file=str(agent_toml),
@@ -145,7 +146,7 @@ def _anchored(agent: AgentFile, folder: Path) -> AgentFile:
     return AgentFile(**{name: _absolute(section, folder) for name, section in sections.items()})
 
 
-def _anchored_device(device: DeviceSettings, folder: Path) -> DeviceSettings:
+def anchored_device(device: DeviceSettings, folder: Path) -> DeviceSettings:
     """Return the settings of a device with every path in its tables absolute."""
     broker = None if device.broker is None else _absolute(device.broker, folder)
     opcua = None if device.opcua is None else _absolute(device.opcua, folder)

@@ -123,3 +123,4 @@ class ConfirmedKey(StrEnum):
     PARAMETER = "parameter"
     WORD_ORDER = "word_order"
     ADDRESSING = "addressing"
+    READING = "reading"

@@ -10,9 +10,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeAlias
 
-from edge_agent.clock import Clock
+from edge_agent.clock import Clock, Instant
 from edge_agent.config.device import Device
 from edge_agent.drivers.gaps import MissReason
+from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Scan
 
 
@@ -48,6 +49,23 @@ class Loss:
     to_ns: int
     count: int
     detail: str
+
+    def event(self, now: Instant) -> Event:
+        """Return the gap that it is (docs/wire-format.md section 10), told now."""
+        return Event(
+            type="gap",
+            at_ns=now.utc_ns,
+            mono_ns=now.mono_ns,
+            fields={
+                "state": "closed",
+                "channels": list(self.channels),
+                "from_ns": self.from_ns,
+                "to_ns": self.to_ns,
+                "missed": self.count,
+                "reason": MissReason.SAMPLES_LOST.value,
+                "detail": self.detail,
+            },
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

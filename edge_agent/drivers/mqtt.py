@@ -41,12 +41,13 @@ async def connect(devices: Sequence[Device], clock: Clock) -> AsyncIterator[Conn
     """
     timeout_s = max(device.timeout_s for device in devices)
     readers = [[TopicReader(device, *part) for part in by_topic(device)] for device in devices]
+    login = speech_of(devices[0]).login
     link = Link(
         devices[0].endpoint,
-        speech_of(devices[0]).login,
+        login,
         clock=clock,
         timeout_s=timeout_s,
-        is_persistent=True,
+        is_persistent=not login.is_visitor,
     )
     try:
         refused = await link.open([reader.topic for part in readers for reader in part])

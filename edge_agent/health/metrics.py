@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from edge_agent.health.status import CLOCK_STATES, NS_PER_S, alarms
+from edge_agent.health.alarms import CLOCK_STATES, alarms
+from edge_agent.health.status import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from edge_agent.health.alarms import Alarm, alarms, unready
 from edge_agent.health.metrics import CONTENT_TYPE, exposition
-from edge_agent.health.status import Alarm, ChannelStatus, Json, Snapshot, alarms, unready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from edge_agent.health.status import BufferStatus, UplinkStatus
+    from edge_agent.health.status import BufferStatus, ChannelStatus, Json, Snapshot, UplinkStatus
 
 JSON_TYPE: Final = "application/json"
 TEXT_TYPE: Final = "text/plain; charset=utf-8"
@@ -107,6 +107,7 @@ def status_json(snapshot: Snapshot, raised: Sequence[Alarm]) -> dict[str, Json]:
         "buffer": _buffer_json(snapshot.buffer),
         "uplink": _uplink_json(snapshot.uplink),
         "clock": asdict(snapshot.clock),
+        "configuration": asdict(snapshot.configuration),
     }
 
 

@@ -1,7 +1,4 @@
-"""How the agent is doing, as one plain value and as JSON. Pure: it reads nothing by itself.
-
-Every alarm is a named reason with the thing it is about; nothing here says only "unhealthy".
-"""
+"""How the agent is doing, as one plain value. Pure: it reads nothing by itself."""
 
 from __future__ import annotations
 
@@ -13,14 +10,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 NS_PER_S: Final = 1_000_000_000
-# A device that is silent for so long is an alarm; recording of the gap begins with the first
-# missed poll. 40 CFR 60.13(e)(2) and 75.10(d)(1): one value at least in each 15 minutes.
-SILENT_ALARM_NS: Final = 15 * 60 * NS_PER_S
-# As long may the centre be out of reach before a person should know.
-CENTRE_ALARM_NS: Final = 15 * 60 * NS_PER_S
-NEARLY_FULL_PART: Final = 0.8
-# Clock states of docs/wire-format.md section 2, by number.
-CLOCK_STATES: Final = ("unset", "ntp", "ptp", "rtc", "holdover", "manual")
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -136,6 +125,23 @@ class AgentStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationStatus:
+    """Which files the agent runs, and what became of others."""
+
+    edition: str = ""
+    """Names the files in force; another edition may have the same hash (`config.plan`)."""
+    probation_until_ns: int | None = None
+    """When it has passed its probation at the earliest, UTC ns; None while it is not on one."""
+    reloads: int = 0
+    """Reloads carried out since the start, whatever came of them."""
+    problems: tuple[str, ...] = ()
+    """Why the last reload was refused; none where it was not."""
+    rolled_back: str = ""
+    """The edition that was given up; empty where there is none."""
+    rolled_back_why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """All of it at one moment."""
 
@@ -146,6 +152,7 @@ class Snapshot:
     buffer: BufferStatus
     uplink: UplinkStatus
     clock: ClockStatus
+    configuration: ConfigurationStatus = ConfigurationStatus()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,101 +173,10 @@ class ChannelStatus:
     """Decimal number in the unit of measure; None where raw says nothing."""
     quality: int | None
     """Quality word of docs/wire-format.md section 7; None before the first reading."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
-    """One reason for a person to look."""
-
-    reason: str
-    """Constant, for machines."""
-    subject: str
-    """The device or part it is about."""
-    text: str
-    """One sentence, for people."""
-
-
-def alarms(snapshot: Snapshot) -> tuple[Alarm, ...]:
-    """Return every reason for a person to look, in a fixed order."""
-    return (
-        *_device_alarms(snapshot),
-        *_buffer_alarms(snapshot.buffer),
-        *_uplink_alarms(snapshot),
-        *_clock_alarms(snapshot.clock),
-    )
-
-
-def _device_alarms(snapshot: Snapshot) -> list[Alarm]:
-    silent = [
-        (device, snapshot.at_ns - device.gap_since_ns)
-        for device in snapshot.devices
-        if device.gap_since_ns is not None
-        and snapshot.at_ns - device.gap_since_ns >= SILENT_ALARM_NS
-    ]
-    return [
-        Alarm(
-            reason="device_silent",
-            subject=device.name,
-            text=f"no answer for {silent_ns // (60 * NS_PER_S)} minutes: {device.last_error}",
-        )
-        for device, silent_ns in silent
-    ]
-
-
-def _buffer_alarms(buffer: BufferStatus) -> list[Alarm]:
-    if buffer.is_full:
-        return [
-            Alarm(
-                reason="buffer_full",
-                subject="buffer",
-                text="readings can no longer be stored: reach the centre or raise quota_mb",
-            )
-        ]
-    if buffer.used_bytes >= NEARLY_FULL_PART * buffer.quota_bytes and buffer.unreceipted_bytes > (
-        NEARLY_FULL_PART * buffer.quota_bytes
-    ):
-        return [
-            Alarm(
-                reason="buffer_nearly_full",
-                subject="buffer",
-                text=f"{buffer.unreceipted_bytes} of {buffer.quota_bytes} bytes wait for receipts",
-            )
-        ]
-    return []
-
-
-def _uplink_alarms(snapshot: Snapshot) -> list[Alarm]:
-    uplink = snapshot.uplink
-    found = [
-        Alarm(reason=f"uplink_{name}", subject="uplink", text=uplink.last_error or name)
-        for name in uplink.alarms
-    ]
-    since_ns = uplink.last_contact_ns or snapshot.agent.started_ns
-    is_waiting = snapshot.buffer.unreceipted_batches > 0
-    if is_waiting and snapshot.at_ns - since_ns >= CENTRE_ALARM_NS:
-        found.append(
-            Alarm(
-                reason="centre_unreachable",
-                subject="uplink",
-                text=f"no contact for {(snapshot.at_ns - since_ns) // (60 * NS_PER_S)} minutes:"
-                f" {uplink.last_error or 'no reason known'}",
-            )
-        )
-    return found
-
-
-def _clock_alarms(clock: ClockStatus) -> list[Alarm]:
-    if clock.error_ms is not None:
-        return []
-    return [
-        Alarm(
-            reason="clock_untrusted",
-            subject="clock",
-            text=f"the wall clock is {CLOCK_STATES[clock.state]}: its error is unknown",
-        )
-    ]
-
-
-def unready(snapshot: Snapshot) -> tuple[str, ...]:
-    """Return why the agent cannot do its work now: readings could not be made durable."""
-    return ("buffer_full",) if snapshot.buffer.is_full else ()
+    status: int | None
+    """The device's own status word; None before the first reading."""
+    is_stale: bool
+    """Whether its device does not answer: the reading is the last one before that."""
+    raw_type: str
+    """How raw is read, and in which word order."""
+    word_order: str

@@ -13,6 +13,7 @@ from typing import Final
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
 from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.device import ModbusDeviceIdentification
 from pymodbus.server import ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -64,6 +65,7 @@ class DeviceServer(ModbusTcpServer):
         super().__init__(
             SimDevice(analyzer.unit, simdata=_memory(analyzer), action=self._act),
             address=(host, port),
+            identity=_identity(analyzer),
             trace_packet=self._sent,
         )
 
@@ -131,6 +133,17 @@ class DeviceServer(ModbusTcpServer):
             self._is_muted = False
             return b""
         return packet
+
+
+def _identity(analyzer: Analyzer) -> ModbusDeviceIdentification:
+    """Return what the device tells of itself (Read Device Identification)."""
+    profile = analyzer.profile
+    names = {
+        "VendorName": profile.vendor,
+        "ProductCode": profile.model,
+        "MajorMinorRevision": profile.revision,
+    }
+    return ModbusDeviceIdentification(info_name=names)  # type: ignore[no-untyped-call] # pymodbus leaves it so
 
 
 def _memory(

@@ -4,14 +4,14 @@ Sealing happens inside the transaction that makes the batch durable, on values i
 stops before Arrow, which is for the reader's own library.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
 from uuid import UUID
 
 from edge_agent.wire.arrow import arrow_stream
-from edge_agent.wire.canonical import parse_canonical
+from edge_agent.wire.canonical import JsonValue, parse_canonical
 from edge_agent.wire.compression import compress, decompress
 from edge_agent.wire.events import CONFIG_APPLIED, LOSS, Event, check_events, parse_event
 from edge_agent.wire.header import Header, batch_hash
@@ -87,12 +87,17 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Who seals: gateway, configuration, software and key, the same for every batch of a run."""
+    """Who seals: gateway, configuration, software and key, the same for every batch of a run.
+
+    `confirmations` are what technicians stand for in the configuration, as fields of events: they
+    are told where the configuration is first named.
+    """
 
     gateway_id: UUID
     config_hash: Hash
     software_hash: Hash
     key: SigningKey
+    confirmations: tuple[Mapping[str, JsonValue], ...] = ()
 
 
 def seal(

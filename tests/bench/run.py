@@ -20,6 +20,8 @@ BENCHES: Final[Mapping[str, str]] = {
     "size": "bytes per reading of a batch",
     "disk": "bytes to disk per reading",
     "footprint": "memory, start and CPU of the agent against its bare libraries",
+    "serial_line": "use of a serial Modbus line against its arithmetic",
+    "faulty": "fifty devices, three of them faulty",
     "centre": "batches accepted over HTTP against bare inserts",
     "dnp3": "present values of a DNP3 outstation against bare dnp3py",
     "peers": "agent against peer: cost and losses",

@@ -105,10 +105,10 @@ def now_s() -> float:
 class Plant:
     """Simulated Modbus devices in one C process, one port each; it counts what it served."""
 
-    def __init__(self, folder: Path, device_count: int) -> None:
-        self._stats = folder / "plant.stats"
+    def __init__(self, folder: Path, device_count: int, first_port: int = FIRST_PORT) -> None:
+        self._stats = folder / f"plant-{first_port}.stats"
         self._process = subprocess.Popen(
-            [_server(folder), str(FIRST_PORT), str(device_count), "-1", str(self._stats)]
+            [_server(folder), str(first_port), str(device_count), "-1", str(self._stats)]
         )
 
     def served_polls(self) -> int:
@@ -131,6 +131,8 @@ class Plant:
         for _ in range(500):
             if self._stats.exists() and self._stats.stat().st_mtime_ns != before:
                 return
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the plant has ended: is a port from {FIRST_PORT} on in use?")
             pause(0.01)
         raise TimeoutError("the plant did not write its counts within 5 s")
 

@@ -5,7 +5,6 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -14,16 +13,11 @@ from edge_agent import logs
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    """Return where lines go, and put logging back afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def stream() -> io.StringIO:
+    """Return where lines go."""
     lines = io.StringIO()
     logs.configure("info", lines)
-    yield lines
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    return lines
 
 
 def test_an_event_is_one_line_of_json(stream: io.StringIO) -> None:

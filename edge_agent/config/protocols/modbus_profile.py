@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from edge_agent.config.constraint import Matching
 from edge_agent.config.endpoint import SERIAL, Scheme
@@ -93,6 +93,11 @@ class ModbusProfile(Profile):
         facts = (one for one, p in block.points.items() if (p.role, p.of) == (role, inner))
         fact = next(facts, None)
         return None if fact is None else f"{name.partition('.')[0]}.{number}.{fact}"
+
+    def doubted(self) -> Self:
+        """Return the profile as if its document said neither word order nor addressing."""
+        facts = replace(self.modbus, addressing=Addressing.UNKNOWN, word_order=WordOrder.UNKNOWN)
+        return replace(self, modbus=facts)
 
     def misfits(self) -> Iterator[Misfit]:
         """Yield addresses that are none or cannot be read, and vectors that cannot be tried."""

@@ -1,8 +1,9 @@
 """MQTT, as the agent runs it: which message holds a value, where in it, and how to log in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 from edge_agent.config.place import Place, Speech
 
@@ -42,12 +43,18 @@ class Login:
         user: user name, if the broker asks for one.
         password_file: holds the password; only its owner may read it.
         ca_file: certificates that the broker's certificate must descend from; for mqtts.
+        is_visitor: whether this is only a look: the broker is to forget the session at its end.
     """
 
     client_id: str
     user: str | None = None
     password_file: Path | None = None
     ca_file: Path | None = None
+    is_visitor: bool = False
+
+    def visiting(self) -> Self:
+        """Return a login for a session beside that of the agent, which it leaves as it is."""
+        return replace(self, client_id=f"{self.client_id}-visitor", is_visitor=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,3 +85,7 @@ class MqttSpeech(Speech):
 
     login: Login
     time: DeviceTime | None = None
+
+    def visiting(self) -> Self:
+        """Return how to hear the device in a session of its own."""
+        return replace(self, login=self.login.visiting())

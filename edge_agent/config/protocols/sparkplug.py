@@ -1,6 +1,7 @@
 """Sparkplug B, as the agent runs it: which metric of which edge node a channel is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from edge_agent.config.place import Place, Speech
 from edge_agent.config.protocols.mqtt import Login
@@ -39,3 +40,7 @@ class SparkplugSpeech(Speech):
     node: str
     may_request_rebirth: bool = False
     trusts_time: bool = True
+
+    def visiting(self) -> Self:
+        """Return how to hear the node in a session of its own."""
+        return replace(self, login=self.login.visiting())

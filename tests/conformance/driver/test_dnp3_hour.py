@@ -12,8 +12,8 @@ from edge_agent.drivers.base import Delivery
 from edge_agent.drivers.dnp3 import connect
 from edge_agent.drivers.poller import poll
 from edge_agent.simulator.dnp3_server import listening
+from tests.conformance.driver.intake import Intake
 from tests.conformance.driver.outstation import ADDRESS, bits, device, filled, only_scan, state
-from tests.conformance.driver.test_driver import Intake
 
 pytestmark = pytest.mark.asyncio
 FASTER = 360

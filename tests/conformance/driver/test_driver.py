@@ -4,18 +4,17 @@ The wrong is never taken for a value, and the next good answer is always taken.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
-from edge_agent.clock import SystemClock
+from edge_agent.clock import NS_PER_S, SystemClock
 from edge_agent.config.device import Device
-from edge_agent.drivers.base import Delivery, Driver, LinkClosedError, LinkLostError
-from edge_agent.drivers.poller import poll
-from edge_agent.wire.events import Event
+from edge_agent.drivers.base import Driver, LinkClosedError, LinkLostError
 from edge_agent.wire.readings import Scan
+from tests.conformance.driver.intake import HurriedClock, polling
 from tests.conformance.driver.subject import Subject, scan_of
 
 pytestmark = pytest.mark.asyncio
@@ -155,77 +154,10 @@ async def test_a_read_that_is_cut_short_leaves_a_link_that_nobody_can_use(
                 await scan_of(driver)
 
 
-@dataclass
-class Intake:
-    """Keeps what it is given, and says when there is enough."""
-
-    scans: list[Scan] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    is_full: bool = False
-    has_changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @asynccontextmanager
-    async def room(self) -> AsyncIterator[Callable[[Scan], None]]:
-        """Give room at once."""
-        yield self.hand_over
-
-    def hand_over(self, scan: Scan) -> None:
-        """Keep a scan."""
-        self.scans.append(scan)
-        self.has_changed.set()
-
-    def record(self, event: Event) -> None:
-        """Keep an event."""
-        self.events.append(event)
-        self.has_changed.set()
-
-    def deliver(self, delivery: Delivery) -> None:
-        """Keep the scans of a delivery."""
-        for scan in delivery.scans:
-            self.hand_over(scan)
-
-    async def durable(self, until_mono_ns: int) -> bool:
-        """Say that everything is on the disk."""
-        return until_mono_ns > 0
-
-    async def until(self, is_enough: Callable[[], bool]) -> None:
-        """Wait until there is enough."""
-        async with asyncio.timeout(10):
-            while not is_enough():
-                self.has_changed.clear()
-                await self.has_changed.wait()
-
-    def scans_of(self, device: Device) -> list[Scan]:
-        """Return the scans of one device."""
-        return [scan for scan in self.scans if scan.device == device.name]
-
-    def gaps(self) -> list[tuple[object, object]]:
-        """Return state and reason of the gap events."""
-        return [(event.fields["state"], event.fields["reason"]) for event in self.events]
-
-
-@asynccontextmanager
-async def polling(subject: Subject, *devices: Device) -> AsyncIterator[Intake]:
-    intake = Intake()
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(
-            poll(
-                devices,
-                connect=subject.connect,
-                intake=intake,
-                clock=SystemClock(),
-                jitter=lambda: 0.1,
-                beat=lambda: None,
-            )
-        )
-        yield intake
-        task.cancel()
-
-
 async def test_a_device_that_hangs_does_not_delay_another(subject: Subject) -> None:
     async with subject.misbehave("silence") as peer, subject.serve() as port:
         hung, good = subject.device(peer.port, timeout_s=2), subject.device(port)
-        async with polling(subject, hung, good) as intake:
+        async with polling(subject.connect, hung, good) as intake:
             await intake.until(lambda: len(intake.scans) >= 4)
             # The first read of the hung device has not even failed yet.
             assert intake.events == []
@@ -236,7 +168,7 @@ async def test_a_device_that_hangs_does_not_delay_another(subject: Subject) -> N
 async def test_a_device_that_comes_back_closes_its_gap(subject: Subject) -> None:
     async with subject.misbehave("closed before the answer") as peer:
         device = subject.device(peer.port)
-        async with polling(subject, device) as intake:
+        async with polling(subject.connect, device) as intake:
             await intake.until(lambda: len(intake.events) >= 1)
             peer.heal()
             await intake.until(lambda: len(intake.scans) >= 2)
@@ -249,8 +181,22 @@ async def test_a_stop_waits_for_the_answer_in_flight_and_keeps_it(subject: Subje
     async with subject.count([0.4]) as peer:
         whole = subject.device(peer.port)
         device = replace(whole, points=whole.points[:1])
-        async with polling(subject, device) as intake:
+        async with polling(subject.connect, device) as intake:
             async with asyncio.timeout(10):
                 await peer.asked.wait()
             assert intake.scans == []
     assert [subject.number(scan) for scan in intake.scans] == [1]
+
+
+async def test_an_hour_of_polls_leaves_none_out_and_keeps_the_grid(subject: Subject) -> None:
+    period_s = 6
+    async with subject.serve() as port:
+        device = replace(subject.device(port, timeout_s=60), period_s=period_s)
+        async with polling(subject.connect, device, clock=HurriedClock()) as intake:
+            intake.patience_s = 90
+            await intake.until(lambda: len(intake.scans) >= 3600 // period_s)
+    assert intake.events == []
+    since_ns = [scan.mono_ns - intake.scans[0].mono_ns for scan in intake.scans]
+    assert [round(ns / NS_PER_S / period_s) for ns in since_ns] == list(range(len(since_ns)))
+    for scan in intake.scans[::100]:
+        assert_holds(subject, device, scan)

@@ -6,12 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from edge_agent.config.device import Device
 from edge_agent.drivers.mqtt import connect
-from edge_agent.drivers.poller import poll
 from tests.conformance.driver.broker import MOSQUITTO, Broker, publishing
+from tests.conformance.driver.intake import polling
 from tests.conformance.driver.mqtt import CLOCK, GAS, STACK, device, gas
-from tests.conformance.driver.test_driver import Intake
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -37,31 +35,14 @@ async def speaking(port: int) -> AsyncIterator[None]:
         task.cancel()
 
 
-@asynccontextmanager
-async def polling(own: Device) -> AsyncIterator[Intake]:
-    intake = Intake()
-    async with asyncio.TaskGroup() as group:
-        polled = poll(
-            [own],
-            connect=connect,
-            intake=intake,
-            clock=CLOCK,
-            jitter=lambda: 0.1,
-            beat=lambda: None,
-        )
-        task = group.create_task(polled)
-        yield intake
-        task.cancel()
-
-
 async def test_a_device_that_speaks_has_no_gap(broker: Broker) -> None:
-    async with speaking(broker.port), polling(device(broker.port)) as intake:
+    async with speaking(broker.port), polling(connect, device(broker.port)) as intake:
         await intake.until(lambda: len(intake.scans) >= 40)
         assert intake.gaps() == []
 
 
 async def test_a_device_that_is_silent_has_a_gap_until_it_speaks(broker: Broker) -> None:
-    async with polling(device(broker.port)) as intake:
+    async with polling(connect, device(broker.port)) as intake:
         await intake.until(lambda: intake.gaps() == [("open", "no_answer")])
         async with speaking(broker.port):
             await intake.until(lambda: len(intake.events) >= 2)
@@ -69,7 +50,7 @@ async def test_a_device_that_is_silent_has_a_gap_until_it_speaks(broker: Broker)
 
 
 async def test_a_broker_that_restarts_is_a_gap_that_ends(broker: Broker) -> None:
-    async with polling(device(broker.port)) as intake:
+    async with polling(connect, device(broker.port)) as intake:
         async with speaking(broker.port):
             await intake.until(lambda: len(intake.scans) >= 4)
         await broker.kill()

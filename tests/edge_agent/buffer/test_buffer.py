@@ -71,6 +71,15 @@ async def test_what_is_appended_is_read_back_signed_and_in_order(gateway: Gatewa
     assert held.size == 8 + 312 + 64 + len(frame.body)
 
 
+async def test_scans_with_one_time_stamp_are_all_stored(gateway: Gateway) -> None:
+    one = gateway.portion(2).readings[0]
+    async with gateway.opened() as buffer:
+        portion = Portion(readings=(one, one, one))
+        (held,) = await buffer.append(portion)
+        (frame,) = await buffer.frames([held])
+    assert raw_of(frame) == 3 * one.raw.tolist()
+
+
 async def test_each_batch_names_the_one_before_and_counts_on(gateway: Gateway) -> None:
     async with gateway.opened() as buffer:
         for rows in (1, 5, 2):

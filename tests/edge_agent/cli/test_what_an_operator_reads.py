@@ -91,7 +91,11 @@ def test_without_an_agent_status_says_so_before_anything_else(
     assert capsys.readouterr().out.startswith("the agent is not running")
     with pytest.raises(OperatorError, match="there is no buffer yet"):
         status.main(["--config", str(config), "--json"])
-    assert json.loads(capsys.readouterr().out) == {"running": False, "buffer": None}
+    assert json.loads(capsys.readouterr().out) == {
+        "running": False,
+        "buffer": None,
+        "problems": [],
+    }
 
 
 @pytest.mark.parametrize(

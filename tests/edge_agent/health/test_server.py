@@ -38,6 +38,10 @@ CHANNEL = ChannelStatus(
     raw=1234,
     value="123.4",
     quality=0x80000000,
+    status=4,
+    is_stale=False,
+    raw_type="int16",
+    word_order="ABCD",
 )
 
 
@@ -93,7 +97,8 @@ async def test_the_status_is_json_with_every_part(tmp_path: Path) -> None:
         status, head, body = await get(path, "/v1/status?pretty")
     shown = json.loads(body)
     assert (status, "content-type: application/json" in head) == (200, True)
-    assert set(shown) == {"at_ns", "agent", "alarms", "devices", "buffer", "uplink", "clock"}
+    parts = {"at_ns", "agent", "alarms", "devices", "buffer", "uplink", "clock", "configuration"}
+    assert set(shown) == parts
     assert shown["agent"]["gateway_id"] == str(WELL.agent.gateway_id)
     assert shown["buffer"]["chain_id"] == str(BUFFER.chain_id)
     assert shown["devices"][0]["name"] == "nox-1"

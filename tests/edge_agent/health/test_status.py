@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from edge_agent.health.status import Alarm, BufferStatus, ClockStatus, Snapshot, alarms, unready
+from edge_agent.health.alarms import Alarm, alarms, unready
+from edge_agent.health.status import BufferStatus, ClockStatus, ConfigurationStatus, Snapshot
 from tests.edge_agent.health.snapshots import BUFFER, DEVICE, MINUTE_NS, NOW_NS, WELL, Uplink
 
 
@@ -95,3 +96,19 @@ def test_only_what_stops_recording_makes_the_agent_unready() -> None:
     lonely = replace(WELL, devices=(), uplink=Uplink(last_contact_ns=None, alarms=("fork",)))
     assert unready(lonely) == ()
     assert unready(replace(WELL, buffer=replace(BUFFER, is_full=True))) == ("buffer_full",)
+
+
+def test_a_configuration_that_does_not_run_is_an_alarm_that_says_why() -> None:
+    back = ConfigurationStatus(rolled_back="ab", rolled_back_why="good before and bad since: NOx")
+    refused = ConfigurationStatus(problems=("devices.d/a.toml:1: not TOML", "and another"))
+    assert alarms(replace(WELL, configuration=back)) == (
+        Alarm(
+            reason="configuration_rolled_back",
+            subject="configuration",
+            text="the files of the configuration do not run: good before and bad since: NOx",
+        ),
+    )
+    assert [alarm.text for alarm in alarms(replace(WELL, configuration=refused))] == [
+        "the last reload was refused: devices.d/a.toml:1: not TOML"
+    ]
+    assert reasons(replace(WELL, configuration=ConfigurationStatus(probation_until_ns=1))) == []

@@ -1,0 +1,137 @@
+"""Why a person should look at an agent, or why it cannot do its work; pure.
+
+Every alarm is a named reason with the thing it is about; nothing here says only "unhealthy".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from edge_agent.health.status import (
+        BufferStatus,
+        ClockStatus,
+        ConfigurationStatus,
+        Snapshot,
+    )
+
+NS_PER_S: Final = 1_000_000_000
+# A device that is silent for so long is an alarm; recording of the gap begins with the first
+# missed poll. 40 CFR 60.13(e)(2) and 75.10(d)(1): one value at least in each 15 minutes.
+SILENT_ALARM_NS: Final = 15 * 60 * NS_PER_S
+# As long may the centre be out of reach before a person should know.
+CENTRE_ALARM_NS: Final = 15 * 60 * NS_PER_S
+NEARLY_FULL_PART: Final = 0.8
+# Clock states of docs/wire-format.md section 2, by number.
+CLOCK_STATES: Final = ("unset", "ntp", "ptp", "rtc", "holdover", "manual")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """One reason for a person to look."""
+
+    reason: str
+    """Constant, for machines."""
+    subject: str
+    """The device or part it is about."""
+    text: str
+    """One sentence, for people."""
+
+
+def alarms(snapshot: Snapshot) -> tuple[Alarm, ...]:
+    """Return every reason for a person to look, in a fixed order."""
+    return (
+        *_device_alarms(snapshot),
+        *_buffer_alarms(snapshot.buffer),
+        *_uplink_alarms(snapshot),
+        *_clock_alarms(snapshot.clock),
+        *_configuration_alarms(snapshot.configuration),
+    )
+
+
+def _device_alarms(snapshot: Snapshot) -> list[Alarm]:
+    silent = [
+        (device, snapshot.at_ns - device.gap_since_ns)
+        for device in snapshot.devices
+        if device.gap_since_ns is not None
+        and snapshot.at_ns - device.gap_since_ns >= SILENT_ALARM_NS
+    ]
+    return [
+        Alarm(
+            reason="device_silent",
+            subject=device.name,
+            text=f"no answer for {silent_ns // (60 * NS_PER_S)} minutes: {device.last_error}",
+        )
+        for device, silent_ns in silent
+    ]
+
+
+def _buffer_alarms(buffer: BufferStatus) -> list[Alarm]:
+    if buffer.is_full:
+        return [
+            Alarm(
+                reason="buffer_full",
+                subject="buffer",
+                text="readings can no longer be stored: reach the centre or raise quota_mb",
+            )
+        ]
+    if buffer.used_bytes >= NEARLY_FULL_PART * buffer.quota_bytes and buffer.unreceipted_bytes > (
+        NEARLY_FULL_PART * buffer.quota_bytes
+    ):
+        return [
+            Alarm(
+                reason="buffer_nearly_full",
+                subject="buffer",
+                text=f"{buffer.unreceipted_bytes} of {buffer.quota_bytes} bytes wait for receipts",
+            )
+        ]
+    return []
+
+
+def _uplink_alarms(snapshot: Snapshot) -> list[Alarm]:
+    uplink = snapshot.uplink
+    found = [
+        Alarm(reason=f"uplink_{name}", subject="uplink", text=uplink.last_error or name)
+        for name in uplink.alarms
+    ]
+    since_ns = uplink.last_contact_ns or snapshot.agent.started_ns
+    is_waiting = snapshot.buffer.unreceipted_batches > 0
+    if is_waiting and snapshot.at_ns - since_ns >= CENTRE_ALARM_NS:
+        found.append(
+            Alarm(
+                reason="centre_unreachable",
+                subject="uplink",
+                text=f"no contact for {(snapshot.at_ns - since_ns) // (60 * NS_PER_S)} minutes:"
+                f" {uplink.last_error or 'no reason known'}",
+            )
+        )
+    return found
+
+
+def _clock_alarms(clock: ClockStatus) -> list[Alarm]:
+    if clock.error_ms is not None:
+        return []
+    return [
+        Alarm(
+            reason="clock_untrusted",
+            subject="clock",
+            text=f"the wall clock is {CLOCK_STATES[clock.state]}: its error is unknown",
+        )
+    ]
+
+
+def _configuration_alarms(configuration: ConfigurationStatus) -> list[Alarm]:
+    found: list[Alarm] = []
+    if configuration.rolled_back:
+        text = f"the files of the configuration do not run: {configuration.rolled_back_why}"
+        found.append(Alarm(reason="configuration_rolled_back", subject="configuration", text=text))
+    if configuration.problems:
+        text = f"the last reload was refused: {configuration.problems[0]}"
+        found.append(Alarm(reason="configuration_refused", subject="configuration", text=text))
+    return found
+
+
+def unready(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return why the agent cannot do its work now: readings could not be made durable."""
+    return ("buffer_full",) if snapshot.buffer.is_full else ()

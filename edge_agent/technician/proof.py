@@ -1,0 +1,184 @@
+"""Whether the newest batches of a gateway are whole: signed, in line, without gap or duplicate.
+
+Pure but for the bytes it is handed. A batch is verified in every byte, as the centre would.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from edge_agent.buffer.lately import Batch
+from edge_agent.wire.arrow import rows_of_stream
+from edge_agent.wire.batch import check_content, open_body
+from edge_agent.wire.chain import link_fault, successor_fault
+from edge_agent.wire.events import Event
+from edge_agent.wire.header import Header, batch_hash
+from edge_agent.wire.readings import RowArray
+from edge_agent.wire.refusal import RefusedError
+from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
+from edge_agent.wire.vocabulary import Hash
+
+# So many of the newest rows are compared with one another; more would take the memory of a gateway.
+MOST_ROWS: Final = 2_000_000
+# What makes two rows the same reading told twice: one channel, one time, one raw and status word.
+_SAME: Final = ["channel", "at", "raw", "status"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Readings that were never taken, as the newest event of the gap tells it; UTC ns."""
+
+    channels: tuple[int, ...]
+    from_ns: int
+    to_ns: int | None
+    missed: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What was found.
+
+    Attributes:
+        batches: looked at.
+        receipted: of these, the centre has given its receipt.
+        absent: given up meanwhile against a receipt: the centre has them.
+        readings: in the verified batches.
+        compared: of these, compared for duplicates.
+        duplicates: told more than once.
+        gaps: that lie in the time or reach into it.
+        losses: events about readings that were given up.
+        faults: what does not verify, a sentence each.
+
+    """
+
+    batches: int
+    receipted: int
+    absent: int
+    readings: int
+    compared: int
+    duplicates: int
+    gaps: tuple[Gap, ...]
+    losses: int
+    faults: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every reading that was due is there, once, and verifies."""
+        return not (self.faults or self.duplicates or self.gaps or self.losses)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One pass over batches, in order of position."""
+
+    key: VerifyingKey
+    before: Header | None = None
+    before_hash: bytes = b""
+    position: int = 0
+    batches: int = 0
+    receipted: int = 0
+    absent: int = 0
+    readings: int = 0
+    losses: int = 0
+    rows: list[RowArray] = field(default_factory=list)
+    gaps: dict[tuple[tuple[int, ...], int], Gap] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def take(self, batch: Batch) -> None:
+        """Verify one batch and count what is in it."""
+        self.batches += 1
+        self.receipted += batch.is_receipted
+        if self.position:
+            self.absent += batch.position - self.position - 1
+        try:
+            header = self._verified(batch)
+        except RefusedError as error:
+            self.faults.append(f"batch {batch.position}: {error}")
+            self.before = None
+        else:
+            self.before, self.before_hash = header, batch.batch_hash
+        self.position = batch.position
+
+    def _verified(self, batch: Batch) -> Header:
+        """Return the header of a batch that verifies, after its content was counted.
+
+        Raises:
+            RefusedError: it does not.
+
+        """
+        header = Header.unpack(batch.header)
+        if header.key_id == self.key.key_id:
+            self.key.verify(BATCH_CONTEXT, batch.header, batch.signature)
+        else:
+            self.faults.append(f"batch {batch.position}: signed with another key than the present")
+        if batch_hash(batch.header) != batch.batch_hash:
+            self.faults.append(f"batch {batch.position}: its header does not have its hash")
+        self._compare_with_before(batch, header)
+        parts = open_body(header, batch.body)
+        rows = rows_of_stream(parts.readings)
+        for event in check_content(header, rows, parts.event_lines):
+            self._hear(event)
+        self.readings += len(rows)
+        self.rows.append(rows)
+        return header
+
+    def _compare_with_before(self, batch: Batch, header: Header) -> None:
+        before = self.before
+        if before is None or header.is_genesis or batch.position != self.position + 1:
+            return
+        fault = link_fault(before, Hash(self.before_hash), header)
+        fault = fault or successor_fault(before, header)
+        if fault is not None:
+            self.faults.append(f"batch {batch.position}: {fault}")
+
+    def _hear(self, event: Event) -> None:
+        if event.type == "loss":
+            self.losses += 1
+        channels = event.fields.get("channels")
+        if event.type != "gap" or not isinstance(channels, list):
+            return
+        to_ns = event.fields.get("to_ns")
+        gap = Gap(
+            channels=tuple(int(str(channel)) for channel in channels),
+            from_ns=event.integer("from_ns"),
+            to_ns=None if to_ns is None else event.integer("to_ns"),
+            missed=event.integer("missed"),
+            reason=str(event.fields["reason"]),
+        )
+        self.gaps[gap.channels, gap.from_ns] = gap
+
+
+def proof_of(batches: Iterable[Batch], key: VerifyingKey) -> Proof:
+    """Return what is found in batches, oldest first, of the gateway with this key."""
+    walk = _Walk(key)
+    for batch in batches:
+        walk.take(batch)
+    compared, duplicates = _duplicates(walk.rows)
+    return Proof(
+        batches=walk.batches,
+        receipted=walk.receipted,
+        absent=walk.absent,
+        readings=walk.readings,
+        compared=compared,
+        duplicates=duplicates,
+        gaps=tuple(walk.gaps.values()),
+        losses=walk.losses,
+        faults=tuple(walk.faults),
+    )
+
+
+def _duplicates(parts: Sequence[RowArray]) -> tuple[int, int]:
+    """Return how many rows were compared, the newest first, and how many of them are not new."""
+    kept: list[RowArray] = []
+    count = 0
+    for rows in reversed(parts):
+        if count + len(rows) > MOST_ROWS:
+            break
+        kept.append(rows[_SAME])
+        count += len(rows)
+    if not count:
+        return 0, 0
+    return count, count - len(np.unique(np.concatenate(kept)))
