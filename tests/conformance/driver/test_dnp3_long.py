@@ -1,4 +1,4 @@
-"""An hour of polls and events in ten seconds, over connections that break: nothing goes amiss."""
+"""Half an hour of polls and events in five seconds, over connections that break: all is there."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ from tests.conformance.driver.outstation import ADDRESS, bits, device, filled, o
 
 pytestmark = pytest.mark.asyncio
 FASTER = 360
-HOUR_S = 3_600
+HOUR_S = 1_800
 PERIOD_S = 60.0
 
 
@@ -66,7 +66,7 @@ class Remembering(Intake):
 
 
 @pytest.mark.parametrize("events", [Events.POLLED, Events.UNSOLICITED])
-async def test_an_hour_of_polls_and_events_over_a_line_that_breaks(events: Events) -> None:
+async def test_half_an_hour_of_polls_and_events_over_a_line_that_breaks(events: Events) -> None:
     clock, own, chance = Fast(), filled(), random.Random(1)  # noqa: S311 - to be repeated
     intake, beginning = Remembering(), clock.now()
     served = listening({ADDRESS: own}, host="127.0.0.1", port=0, clock=clock)
