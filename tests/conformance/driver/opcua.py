@@ -78,14 +78,21 @@ async def filled(server: Server) -> dict[str, ServerNode]:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[int, dict[str, ServerNode]]]:
-    """Run a server without security; yields its port and its variables."""
+async def running() -> AsyncIterator[tuple[Server, int, dict[str, ServerNode]]]:
+    """Run a server without security; yields it, its port and its variables."""
     server, port = Server(), free_port()
     await server.init()
     server.set_endpoint(f"opc.tcp://127.0.0.1:{port}")
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     variables = await filled(server)
     async with server:
+        yield server, port, variables
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[int, dict[str, ServerNode]]]:
+    """Run a server without security; yields its port and its variables."""
+    async with running() as (_, port, variables):
         yield port, variables
 
 

@@ -1,9 +1,8 @@
 """A subscription whose server stands still, dies, comes back or answers late; and the poller."""
 
 import asyncio
-import logging
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -23,16 +22,6 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.filterwarnings("default::Deprecat
 CLOCK = SystemClock()
 LIMIT_S = 10
 LOST = int(Reason.SAMPLES_LOST)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quiet_library() -> Iterator[None]:
-    """Keep what asyncua says of connections that end out of the test's output."""
-    library = logging.getLogger("asyncua")
-    level = library.level
-    library.setLevel(logging.CRITICAL)
-    yield
-    library.setLevel(level)
 
 
 async def heard_within(connection: Connection, limit_s: float) -> list[Delivery]:
