@@ -13,8 +13,8 @@ from edge_agent.drivers.base import Connection, Delivery, LinkClosedError
 from edge_agent.drivers.opcua import connect
 from edge_agent.drivers.poller import poll
 from edge_agent.wire.vocabulary import Reason
-from tests.conformance.driver.opcua import RAW, process, reading, subscribed
 from tests.conformance.driver.intake import Intake
+from tests.conformance.driver.opcua import RAW, process, reading, subscribed
 from tests.system.installation import free_port
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.filterwarnings("default::DeprecationWarning")]

@@ -25,8 +25,8 @@ from edge_agent.technician.scanning import (
     tcp_questions,
     usual_protocols,
 )
-from tests.conformance.driver.rtu import crc, terminal
 from tests.conformance.driver.opcua import serving as opcua_serving
+from tests.conformance.driver.rtu import crc, terminal
 
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
 
