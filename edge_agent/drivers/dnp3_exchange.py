@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Final
 
 from edge_agent.clock import NS_PER_S, Clock, Instant
-from edge_agent.drivers.dnp3_link import CON, FIN, FIR, UNS, Fragment, Link
+from edge_agent.drivers.dnp3_link import FIN, FIR, UNS, Fragment, Link
 
 # Section 4.4: what is asked. No other function is in the code: nothing here can operate a device.
 CONFIRM, READ, WRITE, ENABLE_UNSOLICITED, DISABLE_UNSOLICITED, DELAY_MEASURE, RECORD_TIME = (
@@ -119,7 +119,7 @@ class Exchange:
 
     def confirm(self, fragment: Fragment) -> None:
         """Confirm a fragment, if the outstation waits for that: it may forget what is in it."""
-        if fragment.control & CON:
+        if fragment.wants_confirmation:
             control = FIR | FIN | fragment.control & UNS | fragment.sequence
             self.link.send(self.address, bytes((control, CONFIRM)))
 

@@ -60,7 +60,6 @@ class Station:
         self._present: list[Fragment] = []
         self._is_first = True  # no events have come yet
         self._was_late = False
-        self._is_lapsed = False
 
     def __str__(self) -> str:
         return f"outstation {self.exchange.address}"
@@ -70,8 +69,9 @@ class Station:
     async def read(self, device: Device) -> Scan | None:
         """Return the present values of a device; None: something was said first, they will follow.
 
-        An outstation that waits for the confirmation of a report answers nothing before it has it
-        (section 4.4.2): then the answer comes as a delivery.
+        Events go first: an outstation that waits for the confirmation of a report answers nothing
+        before it has it (section 4.4.2), and one that waits for that of an answer sends it again if
+        it is asked something else. Then the present values come as a delivery.
 
         Raises:
             LinkLostError: one of its kinds.
@@ -80,15 +80,23 @@ class Station:
         """
         if self._is_asked_for_present:
             earlier = await self._response()
-            if earlier is None:
-                raise DeviceBusyError(f"{self}: waits for a confirmation")
-            self._deliver_present(earlier)
+            if earlier is not None:
+                self._deliver_present(earlier)
+        if device.name in self._waiting:
+            raise DeviceBusyError(f"{self}: waits for a confirmation")
+        if not self._waits_for_confirmation:
+            self._ask_for_present(device.timeout_s)
+            response = await self._response()
+            if response is not None:
+                return self._scan(device, response)
+        self._waiting.append(device.name)
+        return None
+
+    def _ask_for_present(self, timeout_s: float) -> None:
         self._present.clear()
-        self.exchange.ask(Asked.PRESENT, device.timeout_s)
-        response = await self._response()
-        if response is None:
-            self._waiting.append(device.name)
-            return None
+        self.exchange.ask(Asked.PRESENT, timeout_s)
+
+    def _scan(self, device: Device, response: Response) -> Scan:
         fault = fault_of(response, str(self))
         if fault is not None:
             raise fault
@@ -100,24 +108,19 @@ class Station:
         return self.exchange.request is not None and self._owed is None
 
     def settle(self) -> bool:
-        """Prepare for the reading of present values; return whether they can be asked for now.
+        """Prepare for the reading of present values; return whether nothing is under way any more.
 
-        An answer with events that wants a confirmation is left unread: it will be given again.
+        Between two fragments of events present values may be read: what was not confirmed comes
+        again.
         """
-        request, answers = self.exchange.request, self.exchange.answers
-        if self._owed is not None:
-            # The question ends an answer: its confirmation comes too late, and it comes again.
-            self._is_lapsed = not self._owed.is_unsolicited
+        request = self.exchange.request
+        if self._owed is not None or request is None or request.asked is Asked.PRESENT:
             return True
-        if request is None or request.asked is Asked.PRESENT:
-            return True
-        if request.asked is Asked.EVENTS and request.has_begun:
-            if not (answers and answers[0].wants_confirmation):
-                self.keep()
+        if request.has_begun and not self.exchange.answers:
             self.exchange.forget()
             return True
-        self.keep()
-        return self.exchange.request is None
+        self._gather()
+        return not self.blocks
 
     def keep(self) -> None:
         """Read what has come, to be given later."""
@@ -165,8 +168,7 @@ class Station:
         if self._owed is None or not self._is_given:
             return
         now_ns = self._clock.now().mono_ns
-        self._was_late = self._is_lapsed or now_ns - self._owed.arrival.mono_ns > LATE_NS
-        self._is_lapsed = False
+        self._was_late = now_ns - self._owed.arrival.mono_ns > LATE_NS
         self.exchange.confirm(self._owed)
         self.exchange.prolong()
         self._owed, self._is_given = None, False
@@ -178,6 +180,8 @@ class Station:
             self.exchange.has_restarted = False
             self._agenda.restarted()
         self._gather()
+        if self._link.end is not None:
+            self._give_up_present()
         self._is_given = self._owed is not None
         ready, self._ready = self._ready, []
         return ready
@@ -189,12 +193,14 @@ class Station:
             continue
 
     def start(self) -> None:
-        """Ask what is to be asked beside present values."""
-        if self.exchange.request is None and self._owed is None and not self._is_silent:
-            question = self._agenda.first()
-            if question is not None:
-                asked, written = question
-                self.exchange.ask(asked, self._timeout_s, written)
+        """Ask what is to be asked: present values that are waited for, and then all else."""
+        if self.exchange.request is not None or self._owed is not None:
+            return
+        if self._waiting:
+            self._ask_for_present(self._timeout_s)
+        elif not self._is_silent and (question := self._agenda.first()) is not None:
+            asked, written = question
+            self.exchange.ask(asked, self._timeout_s, written)
 
     def expire(self) -> None:
         """Give a question up that was not answered in time."""
@@ -207,6 +213,10 @@ class Station:
         if asked is not Asked.PRESENT:
             # It is asked again once present values have come.
             self._is_silent = True
+        self._give_up_present()
+
+    def _give_up_present(self) -> None:
+        """Tell what was waited for and does not come."""
         now = self._clock.now()
         for name in self._waiting:
             text = "the present values did not come behind the events"
@@ -215,9 +225,8 @@ class Station:
 
     @property
     def _waits_for_confirmation(self) -> bool:
-        """Whether the outstation has reported something, and answers nothing meanwhile."""
-        is_owed = self._owed is not None and self._owed.is_unsolicited
-        return is_owed or bool(self.exchange.unsolicited)
+        """Whether the outstation has given events that are not confirmed yet."""
+        return self._owed is not None or bool(self.exchange.unsolicited)
 
     @property
     def _is_asked_for_present(self) -> bool:

@@ -1,13 +1,13 @@
 """Several outstations on one connection: what is kept of one while another is read."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from edge_agent.drivers.base import Connection
+from edge_agent.drivers.base import Connection, DeviceBusyError, LinkClosedError
 from edge_agent.drivers.dnp3 import connect
 from edge_agent.simulator.dnp3_outstation import CLASS_0_HEADER, READ, Outstation
 from edge_agent.simulator.dnp3_server import listening
@@ -16,7 +16,6 @@ from tests.conformance.driver.outstation import (
     CLOCK,
     POINTS,
     device,
-    heard,
     portion,
     readied,
     state,
@@ -32,6 +31,7 @@ class Slow(Outstation):
 
     is_slow: bool = False
     is_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    drop: Callable[[], None] = lambda: None
     _later: list[bytes] = field(default_factory=list)
 
     def heard(self, request: bytes, now_ns: int) -> list[bytes]:
@@ -64,7 +64,8 @@ async def two() -> AsyncIterator[tuple[Connection, Slow, Slow]]:
     """Yield a connection that has begun with two outstations, and both."""
     first, second = filled(), filled()
     served = {ADDRESS: first, ADDRESS + 1: second}
-    async with listening(served, host="127.0.0.1", port=0, clock=CLOCK) as (port, _):
+    async with listening(served, host="127.0.0.1", port=0, clock=CLOCK) as (port, server):
+        first.drop = second.drop = server.drop
         devices = [
             replace(device(port, address=address), name=str(address), timeout_s=5.0)
             for address in served
@@ -101,37 +102,51 @@ async def test_what_is_kept_while_another_is_read_is_confirmed_after_it_was_give
         assert not second.events
 
 
-async def test_events_that_are_in_the_way_of_a_read_are_left_where_they_are() -> None:
+async def test_events_that_come_while_a_read_waits_go_first_and_its_scan_follows() -> None:
     async with two() as (connection, first, _):
         await asked_for_events(connection, first, 0)
         async with asyncio.TaskGroup() as group:
-            group.create_task(scan_of(connection.drivers[0]))
+            reading = group.create_task(connection.drivers[0].read())
             await asyncio.sleep(0.05)
             first.is_slow = False
-        found = await heard(connection, 1)
-        assert await portion(connection, within_s=0.1) == []
-        assert len(found) == 1
+        assert reading.result() is None
+        (event,) = await portion(connection)
+        assert event.scans[0].channel.tolist() == [1]
+        assert len(first.events) == 1
+        (present,) = await portion(connection)
+        assert present.scans[0].channel.tolist() == [1, 2, 3, 4]
         assert not first.events
+        assert await portion(connection, within_s=0.1) == []
+        await scan_of(connection.drivers[0])
 
 
-async def test_what_comes_again_because_its_confirmation_was_cut_off_is_known() -> None:
+async def test_what_is_kept_goes_before_the_present_values_of_its_own_outstation() -> None:
     async with two() as (connection, _, second):
-        # An event is confirmed first, so that this is not about the first of a connection.
-        second.hold(state(1.0), is_event=True)
-        await scan_of(connection.drivers[1])
-        await heard(connection, 1)
-        await readied(connection)
         await asked_for_events(connection, second, 1)
         async with asyncio.TaskGroup() as group:
             group.create_task(scan_of(connection.drivers[0]))
             await asyncio.sleep(0.05)
             second.is_slow = False
-        # Its present values end the answer that is kept: the confirmation will be for nothing.
-        await scan_of(connection.drivers[1])
-        (first_time,) = await portion(connection)
-        (again,) = await heard(connection, 1)
-        await readied(connection)
-        assert first_time.is_new
-        assert not again.is_new
-        assert first_time.mark == again.mark
+        assert await connection.drivers[1].read() is None
+        with pytest.raises(DeviceBusyError):
+            await connection.drivers[1].read()
+        (event,) = await portion(connection)
+        (present,) = await portion(connection)
+        assert [one.scans[0].device for one in (event, present)] == [str(ADDRESS + 1)] * 2
         assert not second.events
+
+
+async def test_present_values_that_were_waited_for_and_do_not_come_are_told_as_lost() -> None:
+    async with two() as (connection, first, _):
+        await asked_for_events(connection, first, 0)
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(connection.drivers[0].read())
+            await asyncio.sleep(0.05)
+            first.is_slow = False
+        assert reading.result() is None
+        (_event,) = await portion(connection)
+        first.drop()
+        (lost,) = await portion(connection)
+        assert [(loss.count, loss.channels) for loss in lost.losses] == [(1, (1, 2, 3, 4))]
+        with pytest.raises(LinkClosedError):
+            await portion(connection)
