@@ -107,7 +107,8 @@ def settled(
     _compare(evidence, panel, subject, person)
     readings = shown(subject.device(way), trial.looks[way].scans)
     units = _confirmed_units(subject, panel, person)
-    facts = (*_about_values(subject, way, readings, panel), *units)
+    found = "" if trial.decided is not None else "chosen among several, "
+    facts = (*_about_values(subject, way, readings, panel, found), *units)
     by = (who or answer(person, "Who are you?", flag="--who")) if facts else ""
     at = f"{datetime.fromtimestamp(clock.now().utc_ns // NS_PER_S, UTC):%Y-%m-%dT%H:%M:%SZ}"
     stated = tuple(
@@ -143,7 +144,8 @@ def _asked_values(subject: Subject, person: Person) -> dict[int, Decimal]:
 def _chosen(trial: Trial, person: Person) -> Candidate:
     if trial.decided is not None:
         return trial.decided
-    ways = {str(one.way): one.way for one in trial.evidence}
+    likely = trial.alike if len(trial.alike) > 1 else [one.way for one in trial.evidence]
+    ways = {str(way): way for way in likely}
     told = verdict(trial)
     if not person.is_there:
         raise OperatorError(f"{_sentence(told)}. Nothing was written")
@@ -204,7 +206,7 @@ def _confirmed_units(
 
 
 def _about_values(
-    subject: Subject, way: Candidate, readings: Sequence[Shown], panel: Panel
+    subject: Subject, way: Candidate, readings: Sequence[Shown], panel: Panel, found: str
 ) -> list[tuple[ConfirmedKey, tuple[int, ...], str]]:
     rows = {row.channel: row for row in readings}
     compared = [
@@ -214,7 +216,7 @@ def _about_values(
     if not compared:
         return []
     channel, how = compared[0]
-    where = f"{subject.point_of[channel]}: {how}"
+    where = f"{found}{subject.point_of[channel]}: {how}"
     settles = ((ConfirmedKey.ADDRESSING, way.addressing), (ConfirmedKey.WORD_ORDER, way.word_order))
     return [
         *((key, (), where) for key, word in settles if word is not None),
