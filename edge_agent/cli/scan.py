@@ -38,6 +38,7 @@ ASKED_WITH: Final = {
     "modbus": "Read Device Identification (function 43/14)",
     "opcua": "GetEndpoints",
     "bayern_hessen": "the data query DA",
+    "dnp3": "READ of class 0, as master 1",
 }
 LONGEST_S: Final = 10.0
 
@@ -177,10 +178,10 @@ def _parser() -> argparse.ArgumentParser:
     tcp.add_argument(
         "--unit",
         type=int,
-        choices=range(1000),
+        choices=range(65_520),
         default=1,
         metavar="UNIT",
-        help="Modbus unit or Bayern-Hessen instrument to ask for (default: 1)",
+        help="Modbus unit, Bayern-Hessen instrument or DNP3 outstation to ask for (default: 1)",
     )
     serial = media.add_parser("serial", help="units of a serial line")
     serial.add_argument("port", help="such as /dev/ttyUSB0")

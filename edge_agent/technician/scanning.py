@@ -25,12 +25,16 @@ QUESTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "modbus": "edge_agent.technician.discovery_modbus:asked",
         "opcua": "edge_agent.technician.discovery_opcua:asked",
         "bayern_hessen": "edge_agent.technician.discovery_bayern_hessen:asked",
+        "dnp3": "edge_agent.technician.discovery_dnp3:asked",
     }
 )
+# Asked for by name only: an outstation may drop its master for whoever connects.
+UNUSUAL: Final = frozenset({"dnp3"})
 # Who there can be on a serial line. Modbus over Serial Line V1.02, section 2.2: 1 to 247 are units,
 # the others are reserved. Serinus 44 user manual 3.0, p. 168: ids have three digits.
+# IEEE 1815-2012, section 9.2.4.1.3: 0 to 65,519 are outstations.
 UNITS: Final[Mapping[str, range]] = MappingProxyType(
-    {"modbus": range(1, 248), "bayern_hessen": range(1000)}
+    {"modbus": range(1, 248), "bayern_hessen": range(1000), "dnp3": range(65_520)}
 )
 
 
@@ -99,7 +103,7 @@ def usual_protocols() -> Mapping[int, str]:
     return {
         scheme.port: protocol
         for protocol in PROFILE_KINDS
-        if protocol in QUESTIONS
+        if protocol in QUESTIONS and protocol not in UNUSUAL
         for scheme in profile_kind(protocol).SCHEMES.values()
         if scheme.port
     }
@@ -123,6 +127,8 @@ def tcp_questions(network: str, ports: str, *, unit_id: int) -> tuple[Question, 
     # Modbus Messaging on TCP/IP V1.0b, section 3.1.3: the unit identifier is one octet.
     if unit_id > 255 and any(protocol == "modbus" for _, protocol in wanted):
         raise _misunderstood("--unit", str(unit_id), "Modbus units are 0 to 255")
+    if unit_id > 999 and any(protocol == "bayern_hessen" for _, protocol in wanted):
+        raise _misunderstood("--unit", str(unit_id), "Bayern-Hessen instruments are 0 to 999")
     return tuple(
         Question(protocol=protocol, host=host, port=port, unit_id=unit_id)
         for host in hosts

@@ -114,6 +114,16 @@ def test_a_reload_takes_a_new_device_without_a_restart(gateway: Container) -> No
     assert (gateway.service("MainPID"), gateway.service("NRestarts")) == (process, "0")
 
 
+def test_a_technician_applies_a_change_as_the_agent_s_user(gateway: Container) -> None:
+    gateway.run("systemctl", "start", "edge-agent")
+    process = gateway.service("MainPID")
+    add_device(gateway, 2)
+    # Root's command runs as edge-agent, to whom the service manager takes no orders.
+    gateway.run("edge-agent", "apply")
+    assert gateway.service("StatusText") == "polling 2 devices"
+    assert (gateway.service("MainPID"), gateway.service("NRestarts")) == (process, "0")
+
+
 def test_a_reload_of_a_faulty_configuration_keeps_the_running_one(gateway: Container) -> None:
     gateway.run("systemctl", "start", "edge-agent")
     process = gateway.service("MainPID")

@@ -18,6 +18,8 @@ from tests.conformance.driver.bayern_hessen import BayernHessen
 from tests.conformance.driver.broker import Broker
 from tests.conformance.driver.dnp3 import Dnp3
 from tests.conformance.driver.modbus import Modbus
+from tests.conformance.driver.opcua import reset, running
+from tests.conformance.driver.opcua_subscribed import Served
 from tests.conformance.driver.rtu import RtuOverTcp
 from tests.conformance.driver.subject import Subject
 
@@ -43,14 +45,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def quiet() -> Iterator[None]:
-    """Keep our log and the library's out of the test's output."""
-    library = logging.getLogger("pymodbus")
-    level = library.level
-    library.setLevel(logging.CRITICAL)
+    """Keep our log and the libraries' out of the test's output."""
+    libraries = [logging.getLogger(name) for name in ("pymodbus", "asyncua")]
+    levels = [library.level for library in libraries]
+    for library in libraries:
+        library.setLevel(logging.CRITICAL)
     structlog.configure(processors=[_dropped])
     yield
     structlog.reset_defaults()
-    library.setLevel(level)
+    for library, level in zip(libraries, levels, strict=True):
+        library.setLevel(level)
 
 
 def _dropped(
@@ -64,3 +68,17 @@ async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
     """Return an MQTT broker that runs while the test does."""
     async with Broker(tmp_path) as one:
         yield one
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def opcua_server() -> AsyncIterator[Served]:
+    """Run an OPC UA server for all tests of a module."""
+    async with running() as (server, port, variables):
+        yield Served(server, port, variables)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def served(opcua_server: Served) -> Served:
+    """Return the server with its first values."""
+    await reset(opcua_server.variables)
+    return opcua_server

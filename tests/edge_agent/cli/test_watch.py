@@ -60,6 +60,8 @@ async def agent(config: Path) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as group:
         settings = HealthSettings(socket=config.parent / "s")
         serving = group.create_task(serve_health(settings, SOURCES, SystemClock()))
+        for _ in range(100):  # until it listens
+            await asyncio.sleep(0)
         yield
         serving.cancel()
 

@@ -19,7 +19,7 @@ from edge_agent.drivers.dnp3_points import (
 )
 from edge_agent.wire.vocabulary import NO_VALUE, QualityClass, Reason
 from tests.conformance.driver.outstation import device
-from tests.conformance.driver.test_opcua import device as opcua_device
+from tests.conformance.driver.opcua import device as opcua_device
 
 KIND = ObjectKind
 GOOD, DOUBTED, FAILED = 0, int(QualityClass.OUT_OF_SPECIFICATION), int(QualityClass.FAILURE)

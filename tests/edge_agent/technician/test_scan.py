@@ -26,7 +26,7 @@ from edge_agent.technician.scanning import (
     usual_protocols,
 )
 from tests.conformance.driver.rtu import crc, terminal
-from tests.conformance.driver.test_opcua import serving as opcua_serving
+from tests.conformance.driver.opcua import serving as opcua_serving
 
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
 
