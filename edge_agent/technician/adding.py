@@ -13,9 +13,16 @@ from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.technician.drafting import channel_of, numbered
 from edge_agent.technician.person import Person, answer
 from edge_agent.technician.placing import Site
-from edge_agent.technician.subject import Subject, drafted, profile_of, told_keys
+from edge_agent.technician.subject import (
+    Subject,
+    UnknownProfileError,
+    drafted,
+    profile_of,
+    told_keys,
+)
 
 SOURCE: Final = "the new device"
+WHICH: Final = "Which profile?"
 # So often a person may answer before the command gives up.
 TURNS: Final = 20
 
@@ -80,11 +87,15 @@ def wished(wish: Wish, site: Site, person: Person) -> Wished:
 
 
 def _profile(profile_id: str | None, site: Site, person: Person) -> LoadedProfile:
-    if profile_id is None:
-        if person.is_there:
-            person.tell("\n".join(f"  {name}" for name in site.library.paths))
-        profile_id = answer(person, "Which profile?", flag="--profile")
-    return profile_of(profile_id, site.library)
+    if profile_id is not None or not person.is_there:
+        return profile_of(profile_id or answer(person, WHICH, flag="--profile"), site.library)
+    person.tell("\n".join(f"  {name}" for name in site.library.paths))
+    for _ in range(TURNS):
+        try:
+            return profile_of(answer(person, WHICH, flag="--profile"), site.library)
+        except UnknownProfileError as error:
+            person.tell(str(error))
+    raise OperatorError("too many wrong answers. Nothing was written", exit_code=ExitCode.USAGE)
 
 
 def _points(profile: Profile, person: Person) -> Sequence[str]:

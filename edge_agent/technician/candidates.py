@@ -42,6 +42,11 @@ def open_keys(settings: DeviceSettings, profile: Profile) -> tuple[str, ...]:
     return tuple(key for key in OPEN_KEYS if (key,) in asked and getattr(settings, key) is None)
 
 
+def unsaid_keys(settings: DeviceSettings, profile: Profile) -> tuple[str, ...]:
+    """Return the keys that the documents leave open, also where the file of the device has them."""
+    return open_keys(replace(settings, addressing=None, word_order=None), profile)
+
+
 def candidates(settings: DeviceSettings, profile: Profile) -> tuple[Candidate, ...]:
     """Return every way that is open and possible; one that says nothing where nothing is open."""
     keys = open_keys(settings, profile)

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from edge_agent.clock import NS_PER_S, Clock
 from edge_agent.config.vocabulary import ConfirmedKey, Role
 from edge_agent.errors import ExitCode, OperatorError
-from edge_agent.technician.candidates import Candidate, open_keys
+from edge_agent.technician.candidates import Candidate, open_keys, unsaid_keys
 from edge_agent.technician.drafting import Stated
 from edge_agent.technician.evidence import Evidence
 from edge_agent.technician.person import Person, agrees, answer
@@ -80,8 +80,7 @@ def settled(
             said what only the panel can.
 
     """
-    is_open = bool(open_keys(subject.settings, subject.profile))
-    count = SCANS if is_open else 1
+    count = SCANS if open_keys(subject.settings, subject.profile) else 1
     trial = asyncio.run(tried(subject, count=count, panel=panel.values, clock=clock))
     _show(trial, person)
     if person.is_there and not panel.values:
@@ -89,10 +88,11 @@ def settled(
         if panel.values:  # readings go on: hold the panel against what is read now
             trial = asyncio.run(tried(subject, count=count, panel=panel.values, clock=clock))
             _show(trial, person)
-    if is_open and not panel.values:
+    unsaid = unsaid_keys(subject.settings, subject.profile)
+    if unsaid and not panel.values:
         raise OperatorError(
             "nothing was compared with the front panel, and the documents do not say "
-            f"{' and '.join(open_keys(subject.settings, subject.profile))}. "
+            f"{' and '.join(unsaid)}. "
             "Read a value off it and say --panel POINT=VALUE",
             exit_code=ExitCode.USAGE,
         )
@@ -107,7 +107,8 @@ def settled(
     _compare(evidence, panel, subject, person)
     readings = shown(subject.device(way), trial.looks[way].scans)
     units = _confirmed_units(subject, panel, person)
-    facts = (*_about_values(subject, way, readings, panel), *units)
+    found = "" if trial.decided is not None else "chosen among several, "
+    facts = (*_about_values(subject, readings, panel, found), *units)
     by = (who or answer(person, "Who are you?", flag="--who")) if facts else ""
     at = f"{datetime.fromtimestamp(clock.now().utc_ns // NS_PER_S, UTC):%Y-%m-%dT%H:%M:%SZ}"
     stated = tuple(
@@ -143,7 +144,8 @@ def _asked_values(subject: Subject, person: Person) -> dict[int, Decimal]:
 def _chosen(trial: Trial, person: Person) -> Candidate:
     if trial.decided is not None:
         return trial.decided
-    ways = {str(one.way): one.way for one in trial.evidence}
+    likely = trial.alike if len(trial.alike) > 1 else [one.way for one in trial.evidence]
+    ways = {str(way): way for way in likely}
     told = verdict(trial)
     if not person.is_there:
         raise OperatorError(f"{_sentence(told)}. Nothing was written")
@@ -204,7 +206,7 @@ def _confirmed_units(
 
 
 def _about_values(
-    subject: Subject, way: Candidate, readings: Sequence[Shown], panel: Panel
+    subject: Subject, readings: Sequence[Shown], panel: Panel, found: str
 ) -> list[tuple[ConfirmedKey, tuple[int, ...], str]]:
     rows = {row.channel: row for row in readings}
     compared = [
@@ -214,10 +216,10 @@ def _about_values(
     if not compared:
         return []
     channel, how = compared[0]
-    where = f"{subject.point_of[channel]}: {how}"
-    settles = ((ConfirmedKey.ADDRESSING, way.addressing), (ConfirmedKey.WORD_ORDER, way.word_order))
+    where = f"{found}{subject.point_of[channel]}: {how}"
+    unsaid = unsaid_keys(subject.settings, subject.profile)
     return [
-        *((key, (), where) for key, word in settles if word is not None),
+        *((ConfirmedKey(key), (), where) for key in unsaid),
         *((ConfirmedKey.READING, (number,), how) for number, how in compared),
     ]
 

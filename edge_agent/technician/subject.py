@@ -143,15 +143,20 @@ def every_point(profile: Profile, points: Sequence[str]) -> list[dict[str, objec
     ]
 
 
+class UnknownProfileError(OperatorError):
+    """There is no profile of this id."""
+
+
 def profile_of(profile_id: str, library: Library) -> LoadedProfile:
     """Return a profile.
 
     Raises:
-        OperatorError: there is none, or it is bad.
+        UnknownProfileError: there is none.
+        OperatorError: it is bad.
 
     """
     if profile_id not in library.paths:
-        raise OperatorError(
+        raise UnknownProfileError(
             f"there is no profile '{profile_id}'. "
             f"{_sentence(did_you_mean(profile_id, library.paths))}",
             exit_code=ExitCode.CONFIGURATION,

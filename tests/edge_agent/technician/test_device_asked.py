@@ -137,3 +137,19 @@ async def test_a_way_that_only_a_person_can_tell_is_asked_for(config: Path) -> N
                 await asyncio.to_thread(
                     partial(settled, subject, other, person, who="A", clock=SystemClock())
                 )
+
+
+class Repeating(Scripted):
+    """One who mistypes at first."""
+
+    def ask(self, question: str) -> str:
+        if "Which profile" in question and not any("Did you mean" in one for one in self.told):
+            return "acme/flaot"
+        return super().ask(question)
+
+
+async def test_a_profile_that_there_is_not_is_asked_for_again(config: Path) -> None:
+    person = Repeating(profile="acme/float", points="v0")
+    wish = Wish(name="d", profile=None, endpoint="tcp://h", keys=(), channels=())
+    new = await asyncio.to_thread(wished, wish, Site.of(config, os.environ), person)
+    assert new.subject.profile.id == "acme/float"
