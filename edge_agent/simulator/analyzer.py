@@ -1,22 +1,31 @@
-"""One analyzer of the plant: its registers, its poll counter and its faults, without a protocol.
+"""One analyzer of the plant: its registers, its poll counter and its faults, without a line.
 
 A poll is one round of requests: as soon as a request asks again for an address that this poll has
-already given, the next poll begins. The counter of polls stands in two registers of its own, high
-word first, so that every answer that holds them can be told from every other.
+already given, the next poll begins. In the simulated stack the counter of polls stands in two
+registers of its own, high word first, so that every answer that holds them can be told from every
+other; devices of other profiles have no registers to spare.
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from edge_agent.config.model import Table
-from edge_agent.config.protocols.modbus_profile import ModbusProfile
-from edge_agent.simulator.encoding import Words, registers
+from edge_agent.config.profile import Profile
+from edge_agent.simulator.encoding import Words
 from edge_agent.simulator.fault import Fault, FaultRates
 from edge_agent.simulator.plant import Plant
 from edge_agent.simulator.record import Answer, Record
 
-# docs/profiles.md, the simulated stack, table 3: behind the status words, in every device.
+# docs/profiles.md, the simulated stack, table 3: behind the status words.
 POLL_COUNTER: Final = (Table.HOLDING, 42)
+
+
+class Memory(Protocol):
+    """What a device holds."""
+
+    def at(self, at_ns: int) -> Words:
+        """Return every register and bit at a moment, UTC ns."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,9 +36,11 @@ class Analyzer:
         name: of the device.
         unit: its Modbus unit identifier.
         plant: what it measures.
-        profile: how it shows that.
+        profile: of which model it is.
+        memory: how it shows what it measures.
         faults: what its requests meet.
         record: where its answers are noted.
+        counts_polls: whether the number of the poll stands in its registers.
         poll: number of the poll under way, from 1.
 
     """
@@ -37,9 +48,11 @@ class Analyzer:
     name: str
     unit: int
     plant: Plant
-    profile: ModbusProfile
+    profile: Profile
+    memory: Memory
     faults: FaultRates
     record: Record
+    counts_polls: bool = False
     poll: int = 1
     _request_count: int = 0
     _given: set[tuple[Table, int]] = field(default_factory=set)
@@ -79,8 +92,9 @@ class Analyzer:
         return max(known, default=0) + 1
 
     def _words(self, at_ns: int) -> Words:
-        words = registers(self.profile, self.plant.indicated(at_ns))
-        table, address = POLL_COUNTER
-        words[table, address] = self.poll >> 16 & 0xFFFF
-        words[table, address + 1] = self.poll & 0xFFFF
+        words = self.memory.at(at_ns)
+        if self.counts_polls:
+            table, address = POLL_COUNTER
+            words[table, address] = self.poll >> 16 & 0xFFFF
+            words[table, address + 1] = self.poll & 0xFFFF
         return words

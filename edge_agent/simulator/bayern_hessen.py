@@ -1,24 +1,21 @@
-"""The plant's gas analyzers over Bayern-Hessen: docs/profiles.md, table 7, from the profile.
+"""The plant's analyzers over Bayern-Hessen, written from their profiles.
 
-Each answers the data query at a TCP port of its own, as instrument 1, with the gas ids 1, 2, ...
-While the scenario lets the device be silent, nothing is answered.
+Each answers the data query at a TCP port of its own, with the gas ids 1, 2, ... unless the file of
+a device says others. Values of the answer that no point is of are 0. While the scenario lets the
+device be silent, nothing is answered.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from edge_agent.clock import Clock
-from edge_agent.config.profile import Profile
 from edge_agent.config.protocols.bayern_hessen_profile import BayernHessenProfile
 from edge_agent.errors import ExitCode, OperatorError
-from edge_agent.simulator.encoding import status_word
-from edge_agent.simulator.plant import Indication, Plant
-from edge_agent.simulator.shipped import shipped
+from edge_agent.simulator.instrument import Instrument, unscaled
+from edge_agent.simulator.status import status_word
 
-PROFILE: Final = "emissionwatch/simulated-bh"
-ADDRESS: Final = 1
 SERIAL_NUMBER: Final = "000001"
 STX: Final = 0x02
 ETX: Final = 0x03
@@ -27,9 +24,9 @@ BCC_DIGITS: Final = 2
 
 @asynccontextmanager
 async def bayern_hessen(
-    plants: Sequence[Plant], *, host: str, port: int, clock: Clock
+    instruments: Sequence[Instrument], *, host: str, port: int, clock: Clock
 ) -> AsyncIterator[tuple[int, ...]]:
-    """Be the analyzers of `stack-1`, `stack-2`, ... on ports that follow, until the block ends.
+    """Be instruments on ports that follow, until the block ends.
 
     Yields:
         The ports.
@@ -38,31 +35,29 @@ async def bayern_hessen(
         OperatorError: a port is in use.
 
     """
-    profile = shipped(PROFILE)
     async with AsyncExitStack() as stack:
         ports = []
-        for index, plant in enumerate(plants):
+        for index, instrument in enumerate(instruments):
             one = port + index if port else 0
-            ports.append(
-                await stack.enter_async_context(
-                    serving(plant, profile, host=host, port=one, clock=clock)
-                )
-            )
+            served = serving(instrument, host=host, port=one, clock=clock)
+            ports.append(await stack.enter_async_context(served))
         yield tuple(ports)
 
 
 @asynccontextmanager
 async def serving(
-    plant: Plant, profile: Profile, *, host: str, port: int, clock: Clock
+    instrument: Instrument, *, host: str, port: int, clock: Clock
 ) -> AsyncIterator[int]:
-    """Run one analyzer; yields its port.
+    """Run one instrument; yields its port.
 
     Raises:
         OperatorError: the port is in use.
 
     """
+    profile = instrument.profile
     if not isinstance(profile, BayernHessenProfile):
         raise TypeError(f"{profile.id} is no profile of a Bayern-Hessen instrument")
+    asked = f"DA{instrument.number:03d}".encode()
     writers: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,8 +67,8 @@ async def serving(
                 text = (await reader.readuntil(bytes([ETX])))[1:-1]
                 await reader.readexactly(BCC_DIGITS)
                 at_ns = clock.now().utc_ns
-                if text == f"DA{ADDRESS:03d}".encode() and not plant.is_silent(at_ns):
-                    writer.write(frame(answer(profile, plant.indicated(at_ns))))
+                if text == asked and not instrument.plant.is_silent(at_ns):
+                    writer.write(frame(answer(instrument, profile, at_ns)))
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -93,22 +88,34 @@ async def serving(
             writer.close()
 
 
-def answer(profile: BayernHessenProfile, indication: Indication) -> str:
-    """Return what an analyzer says of all its values, between STX and ETX."""
-    points = sorted(profile.points.values(), key=lambda point: point.value)
-    said = [f"MD{len(points):02d}"]
-    for point in points:
-        digits, _, exponent = f"{indication.values.get(point.parameter or '', 0.0):+.3e}".partition(
-            "e"
-        )
-        status = (
-            0 if point.status is None else status_word(profile.status[point.status], indication)
-        )
+def answer(instrument: Instrument, profile: BayernHessenProfile, at_ns: int) -> str:
+    """Return what an instrument says of all its values, between STX and ETX."""
+    indication = instrument.plant.indicated(at_ns)
+    values = instrument.values(indication, at_ns)
+    names = {point.value: name for name, point in profile.points.items()}
+    said = [f"MD{profile.bayern_hessen.values:02d}"]
+    for number in range(1, profile.bayern_hessen.values + 1):
+        name = names.get(number)
+        gas_id, value, status = number, 0.0, 0
+        if name is not None:
+            point = profile.points[name]
+            gas_id = _gas_ids(instrument).get(name, number)
+            value = float(unscaled(point, values[name]))
+            if point.status is not None:
+                condition = instrument.condition(name, indication)
+                status = status_word(profile.status[point.status], condition)
+        digits, _, exponent = f"{value:+.3e}".partition("e")
         said.append(
-            f" {ADDRESS:03d} {digits.replace('.', '')}{int(exponent):+03d} "
-            f"{status >> 8:02X} {status & 0xFF:02X} {point.value:03d} {SERIAL_NUMBER}"
+            f" {instrument.number:03d} {digits.replace('.', '')}{int(exponent):+03d} "
+            f"{status >> 8:02X} {status & 0xFF:02X} {gas_id:03d} {SERIAL_NUMBER}"
         )
     return "".join(said) + " "
+
+
+def _gas_ids(instrument: Instrument) -> Mapping[str, int]:
+    like = instrument.site.like
+    own = None if like is None else like.bayern_hessen
+    return {} if own is None else own.gas_ids
 
 
 def frame(text: str) -> bytes:

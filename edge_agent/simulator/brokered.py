@@ -1,23 +1,29 @@
-"""The plant's devices that publish: a broker, and a publisher for each stack, until stopped."""
+"""The plant's devices that publish: a broker, and a publisher for each device, until stopped."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from edge_agent.clock import Clock
 from edge_agent.simulator import mqtt as json_messages
 from edge_agent.simulator import sparkplug as metrics
 from edge_agent.simulator.broker import broker
-from edge_agent.simulator.plant import Plant
-from edge_agent.simulator.shipped import free_port, shipped
+from edge_agent.simulator.instrument import Instrument
+from edge_agent.simulator.shipped import free_port
 
-MQTT_PROFILE = "emissionwatch/simulated-mqtt"
-SPARKPLUG_PROFILE = "emissionwatch/simulated-spb"
+
+class Publish(Protocol):
+    """Says what an instrument shows, until cancelled."""
+
+    async def __call__(self, instrument: Instrument, *, host: str, port: int, clock: Clock) -> None:
+        """Publish."""
+        ...
 
 
 @asynccontextmanager
 async def mqtt(
-    plants: Sequence[Plant], *, host: str, port: int, clock: Clock
+    instruments: Sequence[Instrument], *, host: str, port: int, clock: Clock
 ) -> AsyncIterator[tuple[int, ...]]:
     """Publish JSON under `plant/stack-1`, `plant/stack-2`, ... until the end of the block.
 
@@ -28,40 +34,32 @@ async def mqtt(
         OperatorError: the port is in use.
 
     """
-    profile, port = shipped(MQTT_PROFILE), port or free_port(host)
-
-    def work(index: int, plant: Plant) -> Coroutine[None, None, None]:
-        root = f"plant/stack-{index}"
-        return json_messages.publish(plant, profile, host=host, port=port, root=root, clock=clock)
-
-    async with broker(port, host), _each(plants, work):
-        yield (port,)
+    async with _published(json_messages.publish, instruments, host, port, clock) as found:
+        yield (found,)
 
 
 @asynccontextmanager
 async def sparkplug(
-    plants: Sequence[Plant], *, host: str, port: int, clock: Clock
+    instruments: Sequence[Instrument], *, host: str, port: int, clock: Clock
 ) -> AsyncIterator[tuple[int, ...]]:
     """Be the edge nodes `stack-1`, `stack-2`, ... of group `plant`; otherwise as `mqtt`."""
-    profile, port = shipped(SPARKPLUG_PROFILE), port or free_port(host)
-
-    def work(index: int, plant: Plant) -> Coroutine[None, None, None]:
-        node = f"stack-{index}"
-        return metrics.publish(plant, profile, host=host, port=port, node=node, clock=clock)
-
-    async with broker(port, host), _each(plants, work):
-        yield (port,)
+    async with _published(metrics.publish, instruments, host, port, clock) as found:
+        yield (found,)
 
 
 @asynccontextmanager
-async def _each(
-    plants: Sequence[Plant], work: Callable[[int, Plant], Coroutine[None, None, None]]
-) -> AsyncIterator[None]:
-    """Do something for each plant, numbered from 1, for as long as the block lasts."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(work(index, plant)) for index, plant in enumerate(plants, 1)]
+async def _published(
+    publish: Publish, instruments: Sequence[Instrument], host: str, port: int, clock: Clock
+) -> AsyncIterator[int]:
+    """Run a broker and what publishes there; yields its port."""
+    port = port or free_port(host)
+    async with broker(port, host), asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(publish(one, host=host, port=port, clock=clock))
+            for one in instruments
+        ]
         try:
-            yield
+            yield port
         finally:
             for task in tasks:
                 task.cancel()

@@ -1,4 +1,4 @@
-"""The plant's analyzers over Modbus TCP: one port per device, unit 1, reads only.
+"""The plant's analyzers over Modbus TCP, or RTU over TCP: one port per device, reads only.
 
 The server is pymodbus' own, so that agent and plant do not share our understanding of the protocol.
 It answers some 900 requests a second, noted in a file, on one slow core: enough for the most
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
+from pymodbus import FramerType
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
 from pymodbus.pdu import ModbusPDU
@@ -58,13 +59,16 @@ class Handler(ServerRequestHandler):
 class DeviceServer(ModbusTcpServer):
     """The pymodbus server of one analyzer; it can hold an answer back and close connections."""
 
-    def __init__(self, analyzer: Analyzer, host: str, port: int, clock: Clock) -> None:
+    def __init__(
+        self, analyzer: Analyzer, address: tuple[str, int], clock: Clock, *, is_rtu: bool
+    ) -> None:
         self._analyzer = analyzer
         self._clock = clock
         self._is_muted = False
         super().__init__(
             SimDevice(analyzer.unit, simdata=_memory(analyzer), action=self._act),
-            address=(host, port),
+            framer=FramerType.RTU if is_rtu else FramerType.SOCKET,
+            address=address,
             identity=_identity(analyzer),
             trace_packet=self._sent,
         )
@@ -172,9 +176,9 @@ def _write(memory: list[int], table: Table, address: int, given: Sequence[int]) 
 
 @asynccontextmanager
 async def serving(
-    analyzers: Sequence[Analyzer], *, host: str, port: int, clock: Clock
+    analyzers: Sequence[Analyzer], *, host: str, port: int, clock: Clock, is_rtu: bool = False
 ) -> AsyncIterator[tuple[int, ...]]:
-    """Serve analyzers until the end of the block.
+    """Serve analyzers until the end of the block, in frames of Modbus TCP or of RTU.
 
     Yields:
         The port of each, in order.
@@ -187,7 +191,7 @@ async def serving(
         servers = []
         for index, analyzer in enumerate(analyzers):
             wanted = port + index if port else 0
-            server = DeviceServer(analyzer, host, wanted, clock)
+            server = DeviceServer(analyzer, (host, wanted), clock, is_rtu=is_rtu)
             if not await server.listen():
                 raise OperatorError(
                     f"{host}:{wanted}: cannot listen there. Is it in use? Choose another --port",

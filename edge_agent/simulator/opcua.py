@@ -1,28 +1,25 @@
-"""The plant's analyzers as an OPC UA server: docs/profiles.md, table 6, written from the profile.
+"""The plant's analyzers as OPC UA servers, written from their profiles.
 
 The variables follow the plant twice a second; a failure of the analyzer is the StatusCode
-BadSensorFailure of its gases. While the scenario lets the device be silent, nothing changes.
+BadSensorFailure of what it measures. While the scenario lets the device be silent, nothing changes.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from asyncua import ua
 from asyncua.common.node import Node
 from asyncua.server.server import Server
 
 from edge_agent.clock import NS_PER_S, Clock
-from edge_agent.config.profile import Profile
 from edge_agent.config.protocols.opcua_profile import OpcuaPoint, OpcuaProfile
 from edge_agent.errors import ExitCode, OperatorError
-from edge_agent.simulator.encoding import GASES
-from edge_agent.simulator.plant import Plant
-from edge_agent.simulator.shipped import free_port, shipped
+from edge_agent.simulator.instrument import Instrument, unscaled
+from edge_agent.simulator.shipped import free_port
 
-PROFILE: Final = "emissionwatch/simulated-opcua"
 PERIOD_NS: Final = NS_PER_S // 2
 BAD_SENSOR_FAILURE: Final = 0x808C_0000
 VARIANTS: Final = {
@@ -33,12 +30,14 @@ VARIANTS: Final = {
     "float64": ua.VariantType.Double,
 }
 
+Variables: TypeAlias = Mapping[str, tuple[OpcuaPoint, Node]]
+
 
 @asynccontextmanager
 async def opcua(
-    plants: Sequence[Plant], *, host: str, port: int, clock: Clock
+    instruments: Sequence[Instrument], *, host: str, port: int, clock: Clock
 ) -> AsyncIterator[tuple[int, ...]]:
-    """Be the servers of `stack-1`, `stack-2`, ... on ports that follow, until the end of the block.
+    """Be the servers of instruments on ports that follow, until the end of the block.
 
     Yields:
         The ports.
@@ -47,13 +46,12 @@ async def opcua(
         OperatorError: a port is in use.
 
     """
-    profile = shipped(PROFILE)
-    ports = tuple(port + index if port else free_port(host) for index in range(len(plants)))
+    ports = tuple(port + index if port else free_port(host) for index in range(len(instruments)))
     async with AsyncExitStack() as stack:
-        for plant, one in zip(plants, ports, strict=True):
+        for instrument, one in zip(instruments, ports, strict=True):
             try:
                 await stack.enter_async_context(
-                    serving(plant, profile, host=host, port=one, clock=clock)
+                    serving(instrument, host=host, port=one, clock=clock)
                 )
             except OSError as error:
                 raise OperatorError(
@@ -65,18 +63,18 @@ async def opcua(
 
 @asynccontextmanager
 async def serving(
-    plant: Plant, profile: Profile, *, host: str, port: int, clock: Clock
+    instrument: Instrument, *, host: str, port: int, clock: Clock
 ) -> AsyncIterator[str]:
-    """Run the server of one stack; yields its URL.
+    """Run the server of one instrument; yields its URL.
 
     Args:
-        plant: what the analyzers measure.
-        profile: how they say it; of a device that speaks OPC UA.
+        instrument: of a profile of OPC UA.
         host: address to listen on.
         port: to listen on.
         clock: gives pace and source times.
 
     """
+    profile = instrument.profile
     if not isinstance(profile, OpcuaProfile):
         raise TypeError(f"{profile.id} is no profile of a device that speaks OPC UA")
     server = Server()
@@ -84,10 +82,12 @@ async def serving(
     url = f"opc.tcp://{host}:{port}"
     server.set_endpoint(url)
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-    variables = [(point, await _added(server, point)) for point in profile.points.values()]
+    variables = {
+        name: (point, await _added(server, point)) for name, point in profile.points.items()
+    }
     async with server, asyncio.TaskGroup() as group:
-        await _follow(plant, variables, clock)
-        following = group.create_task(_followed(plant, variables, clock))
+        await _follow(instrument, variables, clock)
+        following = group.create_task(_followed(instrument, variables, clock))
         try:
             yield url
         finally:
@@ -96,34 +96,41 @@ async def serving(
 
 async def _added(server: Server, point: OpcuaPoint) -> Node:
     namespace, _, identifier = point.node.rpartition(";")
-    index = await server.register_namespace(namespace.removeprefix("nsu="))
-    name = identifier.removeprefix("s=")
+    index = 0
+    if namespace:
+        index = await server.register_namespace(namespace.removeprefix("nsu="))
     first = ua.Variant(False if point.raw_type == "bool" else 0.0, VARIANTS[point.raw_type])
-    node_id = ua.NodeId(ua.String(name), ua.Int16(index))
+    node_id = ua.NodeId.from_string(f"ns={index};{identifier}")
+    name = ua.QualifiedName(identifier[2:], ua.UInt16(index))
     return await server.nodes.objects.add_variable(node_id, name, first)
 
 
-async def _followed(plant: Plant, variables: list[tuple[OpcuaPoint, Node]], clock: Clock) -> None:
+async def _followed(instrument: Instrument, variables: Variables, clock: Clock) -> None:
     while True:
         await clock.sleep_until(clock.now().mono_ns + PERIOD_NS)
-        await _follow(plant, variables, clock)
+        await _follow(instrument, variables, clock)
 
 
-async def _follow(plant: Plant, variables: list[tuple[OpcuaPoint, Node]], clock: Clock) -> None:
+async def _follow(instrument: Instrument, variables: Variables, clock: Clock) -> None:
     at_ns = clock.now().utc_ns
-    if plant.is_silent(at_ns):
+    if instrument.plant.is_silent(at_ns):
         return
-    indication = plant.indicated(at_ns)
+    indication = instrument.plant.indicated(at_ns)
+    values = instrument.values(indication, at_ns)
     source = datetime.fromtimestamp(at_ns / NS_PER_S, UTC)
-    for point, node in variables:
-        value = indication.values.get(point.parameter or "", 0.0)
-        has_failed = indication.has_failed and point.parameter in GASES
-        variant = VARIANTS[point.raw_type]
-        typed = bool(value) if point.raw_type == "bool" else value
+    for name, (point, node) in variables.items():
+        has_failed = instrument.condition(name, indication).has_failed
         await node.write_value(
             ua.DataValue(
-                Value=ua.Variant(int(typed) if point.raw_type == "int64" else typed, variant),
+                Value=ua.Variant(_typed(point, values[name]), VARIANTS[point.raw_type]),
                 StatusCode=ua.StatusCode(ua.UInt32(BAD_SENSOR_FAILURE if has_failed else 0)),
                 SourceTimestamp=source,  # type: ignore[arg-type]  # a datetime, in spite of its types
             )
         )
+
+
+def _typed(point: OpcuaPoint, value: float) -> bool | int | float:
+    if point.raw_type == "bool":
+        return bool(value)
+    number = unscaled(point, value)
+    return float(number) if point.raw_type.startswith("float") else round(number)

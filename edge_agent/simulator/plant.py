@@ -53,6 +53,9 @@ SPAN_CHECK_S: Final = (560.0, 580.0)
 SPAN_GAS: Final = {"NOx": 400.0, "SO2": 800.0, "CO": 400.0, "O2": 21.0, "CO2": 16.0}
 ZERO_GAS: Final = dict.fromkeys(SPAN_GAS, 0.0)
 AIR: Final = {**ZERO_GAS, "O2": AIR_O2_PCT, "CO2": 0.04}
+# The parameters that the gas analyzer measures, and those of them that it reads with a drift.
+GASES: Final = frozenset(SPAN_GAS)
+DRIFTING: Final = ("NOx", "O2")
 
 # One standard deviation of a reading around the truth, in the parameter's unit of measure.
 READING_NOISE: Final = {
@@ -86,6 +89,20 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What an analyzer says of itself.
+
+    Attributes:
+        phase: what it is doing.
+        has_failed: whether it reports a failure.
+
+    """
+
+    phase: Phase = Phase.MEASURING
+    has_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Indication:
     """What the analyzers say at one moment.
 
@@ -99,6 +116,11 @@ class Indication:
     values: Mapping[str, float]
     phase: Phase
     has_failed: bool
+
+    @property
+    def condition(self) -> Condition:
+        """What the gas analyzer says of itself."""
+        return Condition(phase=self.phase, has_failed=self.has_failed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +185,7 @@ class Plant:
         elif self._is_in(Scenario.DRIFT, at_ns, CHECK_CYCLE_S, SPAN_CHECK_S):
             phase, gas = Phase.SPAN_CHECK, SPAN_GAS
         values.update(gas)
-        for parameter in ("NOx", "O2"):
+        for parameter in DRIFTING:
             values[parameter] *= 1.0 + self.drift(at_ns)
         return Indication(values=values, phase=phase, has_failed=has_failed)
 
@@ -171,6 +193,19 @@ class Plant:
         """Return by which fraction of its value NOx and O2 are read too high."""
         is_drifting = self.scenario is Scenario.DRIFT
         return DRIFT_PER_S * max(0.0, self._since_s(at_ns)) if is_drifting else 0.0
+
+    def checked_ns(self, at_ns: int) -> int | None:
+        """Return when the last span check before a moment ended; None: there was none."""
+        rounds = int((self._since_s(at_ns) - SPAN_CHECK_S[1]) // CHECK_CYCLE_S)
+        if self.scenario is not Scenario.DRIFT or rounds < 0:
+            return None
+        return self.started_ns + round((rounds * CHECK_CYCLE_S + SPAN_CHECK_S[1]) * NS_PER_S)
+
+    def span_reading(self, gas: str, at_ns: int) -> float:
+        """Return what the last span check gave; before the first one, what it should give."""
+        checked_ns = self.checked_ns(at_ns)
+        has_drifted = checked_ns is not None and gas in DRIFTING
+        return SPAN_GAS[gas] * (1.0 + (self.drift(checked_ns or 0) if has_drifted else 0.0))
 
     def is_silent(self, at_ns: int) -> bool:
         """Return whether the device gives no answer."""

@@ -1,23 +1,28 @@
 """The simulated plant as a whole: what is asked for, and the serving of it until it is stopped."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, TypeAlias, cast
 
 from edge_agent.clock import Clock, SystemClock
-from edge_agent.config.protocols.modbus_profile import ModbusProfile
+from edge_agent.config.profile import Profile
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.simulator.analyzer import Analyzer
 from edge_agent.simulator.fault import FaultRates
+from edge_agent.simulator.instrument import Instrument
 from edge_agent.simulator.modbus import serving
 from edge_agent.simulator.plant import Plant, Scenario
 from edge_agent.simulator.record import Record, record_in
+from edge_agent.simulator.registers import Registers
 from edge_agent.simulator.shipped import shipped
+from edge_agent.simulator.site import Site, open_questions
+from edge_agent.simulator.terminal import terminal_before
 
 MAX_DEVICES: Final = 200
 MODBUS: Final = "modbus"
@@ -32,13 +37,34 @@ SERVERS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 PROFILE: Final = "emissionwatch/simulated-stack"
+# What is served where no profile is named.
+PROFILES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        MODBUS: PROFILE,
+        "opcua": "emissionwatch/simulated-opcua",
+        "mqtt": "emissionwatch/simulated-mqtt",
+        "sparkplug": "emissionwatch/simulated-spb",
+        "bayern_hessen": "emissionwatch/simulated-bh",
+        "dnp3": "emissionwatch/simulated-dnp3",
+    }
+)
+# The port of a device on a TCP line, or the path of one on a serial line.
+Where: TypeAlias = int | str
+
+
+class Line(StrEnum):
+    """What devices are reached over."""
+
+    TCP = "tcp"
+    RTU = "rtu+tcp"
+    SERIAL = "serial"
 
 
 class Serve(Protocol):
-    """Serves plants until the end of the block; yields its ports."""
+    """Serves instruments until the end of the block; yields their ports."""
 
     def __call__(
-        self, plants: Sequence[Plant], *, host: str, port: int, clock: Clock
+        self, instruments: Sequence[Instrument], *, host: str, port: int, clock: Clock
     ) -> AbstractAsyncContextManager[tuple[int, ...]]:
         """Serve."""
         ...
@@ -57,6 +83,9 @@ class SimulatorSettings:
         faults: what befalls requests.
         host: address to listen on.
         protocol: what the devices speak; Modbus alone knows of `log` and `faults`.
+        profile: of which model the devices are; None: the simulated stack of the protocol.
+        site: what the profile leaves open.
+        line: what the devices are reached over.
 
     """
 
@@ -68,6 +97,9 @@ class SimulatorSettings:
     faults: FaultRates = field(default_factory=FaultRates)
     host: str = "127.0.0.1"
     protocol: str = MODBUS
+    profile: Profile | None = None
+    site: Site = field(default_factory=Site)
+    line: Line = Line.TCP
 
     def __post_init__(self) -> None:
         """Refuse more devices than one process should serve, and ports that do not exist."""
@@ -80,24 +112,42 @@ class SimulatorSettings:
             raise ValueError(f"'{self.protocol}' cannot be simulated; there are {known}")
         if self.protocol != MODBUS and (self.log is not None or self.faults.rates):
             raise ValueError(f"{self.protocol}: log and faults are of {MODBUS} devices only")
+        if self.profile is not None and self.profile.protocol != self.protocol:
+            raise ValueError(f"{self.profile.id} speaks {self.profile.protocol}: leave --protocol")
+        if self.site.like is not None and self.device_count > 1:
+            raise ValueError("one file is of one device: leave --devices")
+        self._check_site()
+
+    def _check_site(self) -> None:
+        profile = self.model
+        if self.line is not Line.TCP and self.line.value not in profile.SCHEMES:
+            known = ", ".join(line.value for line in Line if line.value in profile.SCHEMES)
+            said = f"{self.protocol} does not go over {self.line.value}; it goes over"
+            raise ValueError(f"{said} {known or ', '.join(profile.SCHEMES)}")
+        questions = tuple(open_questions(profile, self.site))
+        if questions:
+            raise ValueError("; ".join(questions))
+
+    @property
+    def model(self) -> Profile:
+        """The profile of the devices."""
+        return shipped(PROFILES[self.protocol]) if self.profile is None else self.profile
 
 
-def simulated_profile() -> ModbusProfile:
-    """Return the profile that the plant's devices are made from, as it is shipped."""
-    profile = shipped(PROFILE)
-    if not isinstance(profile, ModbusProfile):
-        raise TypeError(f"the shipped profile {PROFILE} is of {profile.protocol}")
-    return profile
-
-
-def plants_of(settings: SimulatorSettings, *, started_ns: int) -> tuple[Plant, ...]:
-    """Return the plants, each a stack with a seed of its own."""
+def instruments_of(settings: SimulatorSettings, *, started_ns: int) -> tuple[Instrument, ...]:
+    """Return the devices of a plant, each at a stack with a seed of its own."""
+    profile = settings.model
     return tuple(
-        Plant(
-            # The seeds of one plant must not meet those of the plant with the next seed.
-            seed=settings.seed * MAX_DEVICES + index,
-            scenario=settings.scenario,
-            started_ns=started_ns,
+        Instrument(
+            name=f"stack-{index + 1}",
+            plant=Plant(
+                # The seeds of one plant must not meet those of the plant with the next seed.
+                seed=settings.seed * MAX_DEVICES + index,
+                scenario=settings.scenario,
+                started_ns=started_ns,
+            ),
+            profile=profile,
+            site=settings.site,
         )
         for index in range(settings.device_count)
     )
@@ -106,23 +156,24 @@ def plants_of(settings: SimulatorSettings, *, started_ns: int) -> tuple[Plant, .
 def plant_analyzers(
     settings: SimulatorSettings, *, record: Record, started_ns: int
 ) -> tuple[Analyzer, ...]:
-    """Return the analyzers of a plant, one at each stack."""
-    profile = simulated_profile()
+    """Return the Modbus analyzers of a plant, one at each stack."""
     return tuple(
         Analyzer(
-            name=f"stack-{number}",
-            unit=1,
-            plant=plant,
-            profile=profile,
+            name=one.name,
+            unit=one.number,
+            plant=one.plant,
+            profile=one.profile,
+            memory=Registers(one),
             faults=settings.faults,
             record=record,
+            counts_polls=one.profile.id == PROFILE,
         )
-        for number, plant in enumerate(plants_of(settings, started_ns=started_ns), 1)
+        for one in instruments_of(settings, started_ns=started_ns)
     )
 
 
 def server_of(protocol: str) -> Serve:
-    """Return what serves plants over a protocol that is not Modbus, importing its module.
+    """Return what serves instruments over a protocol that is not Modbus, importing its module.
 
     Raises:
         OperatorError: what it needs is not installed.
@@ -142,14 +193,14 @@ def server_of(protocol: str) -> Serve:
 async def simulate(
     settings: SimulatorSettings,
     *,
-    ready: Callable[[Sequence[int]], None],
+    ready: Callable[[Sequence[Where]], None],
     clock: Clock | None = None,
 ) -> None:
     """Serve the simulated plant until cancelled.
 
     Args:
         settings: what to simulate.
-        ready: told the ports once every device answers.
+        ready: told the ports, or the paths of serial ports, once every device answers.
         clock: where time comes from; default: the system's.
 
     Raises:
@@ -157,16 +208,35 @@ async def simulate(
 
     """
     clock = clock or SystemClock()
-    started_ns = clock.now().utc_ns
+    async with AsyncExitStack() as stack:
+        started_ns = clock.now().utc_ns
+        ports = await stack.enter_async_context(
+            served(settings, started_ns=started_ns, clock=clock)
+        )
+        where: list[Where] = list(ports)
+        if settings.line is Line.SERIAL:
+            where = [
+                await stack.enter_async_context(terminal_before(settings.host, port))
+                for port in ports
+            ]
+        ready(where)
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def served(
+    settings: SimulatorSettings, *, started_ns: int, clock: Clock
+) -> AsyncIterator[tuple[int, ...]]:
+    """Serve the simulated plant over TCP until the end of the block; yields its ports."""
+    host, port = settings.host, 0 if settings.line is Line.SERIAL else settings.port
     if settings.protocol != MODBUS:
-        plants = plants_of(settings, started_ns=started_ns)
+        instruments = instruments_of(settings, started_ns=started_ns)
         serve = server_of(settings.protocol)
-        async with serve(plants, host=settings.host, port=settings.port, clock=clock) as ports:
-            ready(ports)
-            await asyncio.Event().wait()
+        async with serve(instruments, host=host, port=port, clock=clock) as ports:
+            yield ports
+        return
     with record_in(settings.log) as record:
         analyzers = plant_analyzers(settings, record=record, started_ns=started_ns)
-        served = serving(analyzers, host=settings.host, port=settings.port, clock=clock)
-        async with served as ports:
-            ready(ports)
-            await asyncio.Event().wait()
+        is_rtu = settings.line is not Line.TCP
+        async with serving(analyzers, host=host, port=port, clock=clock, is_rtu=is_rtu) as ports:
+            yield ports

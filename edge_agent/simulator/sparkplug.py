@@ -1,4 +1,4 @@
-"""The plant's Sparkplug B edge node: docs/profiles.md, table 5, written from the profile.
+"""The plant's Sparkplug B edge nodes, written from their profiles.
 
 It keeps the rules of Sparkplug 3.0.0 for edge nodes: the death as last will with the number of the
 session, births before data, sequence numbers, rebirth on request, data by exception under aliases.
@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge_agent.clock import NS_PER_S, Clock
-from edge_agent.config.profile import Profile
 from edge_agent.config.protocols.sparkplug_profile import SparkplugProfile
 from edge_agent.drivers.sparkplug_payload import (
     DataType,
@@ -22,16 +21,25 @@ from edge_agent.drivers.sparkplug_payload import (
     encoded,
     float_bits,
 )
-from edge_agent.simulator.encoding import GASES
-from edge_agent.simulator.plant import Indication, Phase, Plant
+from edge_agent.errors import OperatorError
+from edge_agent.simulator.instrument import Instrument, unscaled
+from edge_agent.simulator.plant import Indication, Phase
 from edge_agent.simulator.publishing import Publisher, Will, publishing
 
 PERIOD_NS = NS_PER_S
 NS_PER_MS = 1_000_000
 REBIRTH = "Node Control/Rebirth"
 GOOD, BAD, STALE = 192, 0, 500
+GROUP = "plant"
 DEVICE = "stack"
+# Sparkplug 3.0.0, section 6.4.16: which field each data type stands in.
 KINDS = {
+    "int16": (DataType.INT16, Slot.INT),
+    "uint16": (DataType.UINT16, Slot.INT),
+    "int32": (DataType.INT32, Slot.INT),
+    "uint32": (DataType.UINT32, Slot.LONG),
+    "int64": (DataType.INT64, Slot.LONG),
+    "uint64": (DataType.UINT64, Slot.LONG),
     "float32": (DataType.FLOAT, Slot.FLOAT),
     "float64": (DataType.DOUBLE, Slot.DOUBLE),
     "bool": (DataType.BOOLEAN, Slot.BOOLEAN),
@@ -46,11 +54,13 @@ class Session:
         group: group id.
         node: edge node id.
         bd_seq: the number of this session, which its death bears too.
+        device: id of its one device.
     """
 
     group: str
     node: str
     bd_seq: int
+    device: str = DEVICE
     must_be_born: bool = True
     _seq: int = -1
     _last: dict[str, Metric] = field(default_factory=dict)
@@ -82,14 +92,14 @@ class Session:
             said.append(self._said("NBIRTH", "", (self._bd_seq(), command), at_ms))
         if metrics is None:
             if self._is_device_alive:
-                said.append(self._said("DDEATH", DEVICE, (), at_ms))
+                said.append(self._said("DDEATH", self.device, (), at_ms))
             self._is_device_alive = False
         elif not self._is_device_alive:
             self._is_device_alive, self._last = True, dict(metrics)
             born = (
                 _with_alias(one, index, is_birth=True) for index, one in enumerate(metrics.values())
             )
-            said.append(self._said("DBIRTH", DEVICE, tuple(born), at_ms))
+            said.append(self._said("DBIRTH", self.device, tuple(born), at_ms))
         else:
             changed = tuple(
                 _with_alias(one, index, is_birth=False)
@@ -98,7 +108,7 @@ class Session:
             )
             self._last = dict(metrics)
             if changed:
-                said.append(self._said("DDATA", DEVICE, changed, at_ms))
+                said.append(self._said("DDATA", self.device, changed, at_ms))
         return said
 
     def _said(
@@ -112,17 +122,29 @@ class Session:
         return Metric(name="bdSeq", datatype=DataType.INT64, slot=Slot.LONG, value=self.bd_seq)
 
 
-async def publish(
-    plant: Plant, profile: Profile, *, host: str, port: int, node: str, clock: Clock
-) -> None:
-    """Be an edge node of group `plant` until cancelled; arguments as of `mqtt.publish`."""
-    if not isinstance(profile, SparkplugProfile):
-        raise TypeError(f"{profile.id} is no profile of a Sparkplug device")
-    session = Session(group="plant", node=node, bd_seq=0)
+def session_of(instrument: Instrument) -> Session:
+    """Return the session of an instrument: group `plant`, node NAME, or as a file says.
+
+    Raises:
+        OperatorError: the file says that the metrics are those of the node itself.
+
+    """
+    like = instrument.site.like
+    own = None if like is None else like.sparkplug
+    if own is None:
+        return Session(group=GROUP, node=instrument.name, bd_seq=0)
+    if own.device is None:
+        raise OperatorError("a simulated node has one device: add sparkplug.device to the file")
+    return Session(group=own.group, node=own.node, bd_seq=0, device=own.device)
+
+
+async def publish(instrument: Instrument, *, host: str, port: int, clock: Clock) -> None:
+    """Be the edge node of an instrument until cancelled; arguments as of `mqtt.publish`."""
+    session, plant = session_of(instrument), instrument.plant
     async with publishing(
         host,
         port,
-        f"simulator-{node}",
+        f"simulator-{instrument.name}",
         will=session.will(),
         hears=(session.topic("NCMD"), session.heard),
     ) as publisher:
@@ -130,10 +152,9 @@ async def publish(
             while True:
                 now = clock.now()
                 at_ms = now.utc_ns // NS_PER_MS
-                is_silent = plant.is_silent(now.utc_ns)
-                found = (
-                    None if is_silent else metrics_of(profile, plant.indicated(now.utc_ns), at_ms)
-                )
+                found = None
+                if not plant.is_silent(now.utc_ns):
+                    found = metrics_of(instrument, plant.indicated(now.utc_ns), now.utc_ns)
                 _say(publisher, session.messages(found, at_ms))
                 await clock.sleep_until(now.mono_ns + PERIOD_NS)
         finally:
@@ -142,29 +163,44 @@ async def publish(
             publisher.say(death.topic, death.payload, qos=1)
 
 
-def metrics_of(profile: SparkplugProfile, indication: Indication, at_ms: int) -> dict[str, Metric]:
-    """Return the metrics of a device that indicates so, by name."""
+def metrics_of(instrument: Instrument, indication: Indication, at_ns: int) -> dict[str, Metric]:
+    """Return the metrics of an instrument at a moment, by name.
+
+    Raises:
+        TypeError: the instrument does not speak Sparkplug.
+
+    """
+    profile = instrument.profile
+    if not isinstance(profile, SparkplugProfile):
+        raise TypeError(f"{profile.id} is no profile of a Sparkplug device")
+    values = instrument.values(indication, at_ns)
     found = {}
-    for point in profile.points.values():
+    for name, point in profile.points.items():
         datatype, slot = KINDS[point.raw_type]
-        reading = indication.values.get(point.parameter or "", 0.0)
-        value: Value = int(reading != 0)
-        if slot is not Slot.BOOLEAN:
-            value = float_bits(reading) if slot is Slot.FLOAT else double_bits(reading)
-        quality = GOOD
-        if point.parameter in GASES and indication.has_failed:
-            quality = BAD
-        elif point.parameter in GASES and indication.phase is not Phase.MEASURING:
-            quality = STALE
+        condition = instrument.condition(name, indication)
+        quality = GOOD if condition.phase is Phase.MEASURING else STALE
         found[point.metric] = Metric(
             name=point.metric,
-            timestamp_ms=at_ms,
+            timestamp_ms=at_ns // NS_PER_MS,
             datatype=datatype,
             slot=slot,
-            value=value,
-            properties={"Quality": quality},
+            value=_value(slot, float(unscaled(point, values[name]))),
+            properties={"Quality": BAD if condition.has_failed else quality},
         )
     return found
+
+
+def _value(slot: Slot, number: float) -> Value:
+    """Return a number as it stands in its field; negative ones as the two's complement."""
+    match slot:
+        case Slot.FLOAT:
+            return float_bits(number)
+        case Slot.DOUBLE:
+            return double_bits(number)
+        case Slot.BOOLEAN:
+            return int(number != 0)
+        case _:
+            return round(number) % (1 << (64 if slot is Slot.LONG else 32))
 
 
 def _with_alias(metric: Metric, alias: int, *, is_birth: bool) -> Metric:

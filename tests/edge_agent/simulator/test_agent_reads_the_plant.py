@@ -15,9 +15,8 @@ from edge_agent.config.library import device_file
 from edge_agent.config.loading import load_plan
 from edge_agent.drivers.modbus import connect
 from edge_agent.quality.judge import Judge
-from edge_agent.simulator.encoding import GASES
 from edge_agent.simulator.modbus import serving
-from edge_agent.simulator.plant import Plant, Scenario
+from edge_agent.simulator.plant import GASES, Plant, Scenario
 from edge_agent.simulator.record import record_in
 from edge_agent.simulator.service import PROFILE, SimulatorSettings, plant_analyzers
 from edge_agent.wire.engineering import Scaling

@@ -11,8 +11,10 @@ from edge_agent.config.protocols.bayern_hessen import BayernHessenSpeech, Value
 from edge_agent.drivers.base import LinkLostError
 from edge_agent.drivers.bayern_hessen import connect
 from edge_agent.errors import OperatorError
-from edge_agent.simulator.bayern_hessen import PROFILE, bayern_hessen, serving
+from edge_agent.simulator.bayern_hessen import bayern_hessen, serving
+from edge_agent.simulator.instrument import Instrument
 from edge_agent.simulator.plant import Plant, Scenario
+from edge_agent.simulator.service import PROFILE, PROFILES
 from edge_agent.simulator.shipped import shipped
 from tests.conformance.driver.subject import scan_of
 
@@ -40,6 +42,10 @@ def device(port: int) -> Device:
         limits=(),
         status_rules=(),
     )
+
+
+def instrument(plant: Plant, profile: str = PROFILES["bayern_hessen"]) -> Instrument:
+    return Instrument(name="stack-1", plant=plant, profile=shipped(profile))
 
 
 def at_the_first(scenario: Scenario, status: int) -> Plant:
@@ -70,7 +76,8 @@ def at_the_first(scenario: Scenario, status: int) -> Plant:
 async def test_the_agent_reads_what_the_analyzers_indicate(scenario: Scenario, status: int) -> None:
     plant = at_the_first(scenario, status)
     async with AsyncExitStack() as stack:
-        served = bayern_hessen([plant, plant], host="127.0.0.1", port=0, clock=CLOCK)
+        both = [instrument(plant), instrument(plant)]
+        served = bayern_hessen(both, host="127.0.0.1", port=0, clock=CLOCK)
         _, port = await stack.enter_async_context(served)
         connection = await stack.enter_async_context(connect([device(port)], CLOCK))
         scan = await scan_of(connection.drivers[0])
@@ -89,7 +96,7 @@ async def test_a_silent_analyzer_does_not_answer() -> None:
     )
     plant = Plant(seed=1, scenario=Scenario.FAILURE, started_ns=2 * now_ns - silent_ns - NS_PER_S)
     async with AsyncExitStack() as stack:
-        served = bayern_hessen([plant], host="127.0.0.1", port=0, clock=CLOCK)
+        served = bayern_hessen([instrument(plant)], host="127.0.0.1", port=0, clock=CLOCK)
         (port,) = await stack.enter_async_context(served)
         connection = await stack.enter_async_context(connect([device(port)], CLOCK))
         with pytest.raises(LinkLostError, match="no answer within"):
@@ -98,16 +105,15 @@ async def test_a_silent_analyzer_does_not_answer() -> None:
 
 async def test_a_port_in_use_is_told() -> None:
     plant = Plant(seed=1, scenario=Scenario.NORMAL, started_ns=0)
-    async with bayern_hessen([plant], host="127.0.0.1", port=0, clock=CLOCK) as (port,):
+    one = instrument(plant)
+    async with bayern_hessen([one], host="127.0.0.1", port=0, clock=CLOCK) as (port,):
         with pytest.raises(OperatorError, match="Choose another with --port"):
-            async with bayern_hessen([plant], host="127.0.0.1", port=port, clock=CLOCK):
+            async with bayern_hessen([one], host="127.0.0.1", port=port, clock=CLOCK):
                 pytest.fail("two servers at one port")
 
 
 async def test_only_a_profile_of_the_protocol_is_served() -> None:
     plant = Plant(seed=1, scenario=Scenario.NORMAL, started_ns=0)
-    other = shipped("emissionwatch/simulated-stack")
-    assert shipped(PROFILE).protocol == "bayern_hessen"
     with pytest.raises(TypeError, match="no profile of a Bayern-Hessen instrument"):
-        async with serving(plant, other, host="127.0.0.1", port=0, clock=CLOCK):
+        async with serving(instrument(plant, PROFILE), host="127.0.0.1", port=0, clock=CLOCK):
             pytest.fail("served")

@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+from dataclasses import replace
 from importlib.resources import files
 from itertools import pairwise
 
@@ -18,15 +19,18 @@ from edge_agent.config.resolve import device_of
 from edge_agent.drivers.base import LinkLostError
 from edge_agent.drivers.dnp3 import connect
 from edge_agent.errors import OperatorError
-from edge_agent.simulator.dnp3 import ADDRESS, PROFILE, dnp3, follow, serving
+from edge_agent.simulator.dnp3 import ADDRESS, dnp3, follow, serving
 from edge_agent.simulator.dnp3_outstation import Outstation
+from edge_agent.simulator.instrument import Instrument
 from edge_agent.simulator.plant import SILENT_S, Plant, Scenario
+from edge_agent.simulator.service import PROFILES
 from edge_agent.wire.engineering import Scaling
 from edge_agent.wire.vocabulary import QualityClass, Reason
 from tests.conformance.driver.subject import scan_of
 
 pytestmark = pytest.mark.asyncio
 CLOCK = SystemClock()
+PROFILE = PROFILES["dnp3"]
 
 
 def shipped() -> LoadedProfile:
@@ -50,13 +54,14 @@ def device(port: int) -> Device:
     return device_of(settings, loaded, facility="F")
 
 
-def plant(scenario: Scenario, since_s: float) -> Plant:
+def instrument(scenario: Scenario, since_s: float) -> Instrument:
     started_ns = CLOCK.now().utc_ns - round(since_s * NS_PER_S)
-    return Plant(seed=1, scenario=scenario, started_ns=started_ns)
+    plant = Plant(seed=1, scenario=scenario, started_ns=started_ns)
+    return Instrument(name="stack-1", plant=plant, profile=shipped().profile)
 
 
 async def test_the_agent_reads_what_the_analyzers_indicate() -> None:
-    own = plant(Scenario.NORMAL, 60)
+    own = instrument(Scenario.NORMAL, 60)
     async with dnp3([own], host="127.0.0.1", port=0, clock=CLOCK) as (port,):
         one = device(port)
         async with connect([one], CLOCK) as connection:
@@ -66,14 +71,14 @@ async def test_the_agent_reads_what_the_analyzers_indicate() -> None:
     integers, is_number = Scaling(one.channels).integers(scan.raw)
     assert is_number.all()
     points = list(shipped().profile.points.values())
-    said = own.indicated(before_ns).values
+    said = own.plant.indicated(before_ns).values
     for point, integer in zip(points, integers.tolist(), strict=True):
         expected = said.get(point.parameter or "", 0.0)
         assert integer * float(point.resolution) == pytest.approx(expected, rel=0.2, abs=5)
 
 
 async def test_a_failure_of_the_analyzer_takes_its_gases_off_line() -> None:
-    own = plant(Scenario.FAILURE, 40)
+    own = instrument(Scenario.FAILURE, 40)
     async with (
         dnp3([own], host="127.0.0.1", port=0, clock=CLOCK) as (port,),
         connect([device(port)], CLOCK) as connection,
@@ -85,7 +90,7 @@ async def test_a_failure_of_the_analyzer_takes_its_gases_off_line() -> None:
 
 
 async def test_a_device_that_is_silent_says_nothing() -> None:
-    own = plant(Scenario.FAILURE, SILENT_S[0] + 1)
+    own = instrument(Scenario.FAILURE, SILENT_S[0] + 1)
     async with (
         dnp3([own], host="127.0.0.1", port=0, clock=CLOCK) as (port,),
         connect([device(port)], CLOCK) as connection,
@@ -96,13 +101,13 @@ async def test_a_device_that_is_silent_says_nothing() -> None:
 
 
 async def test_what_moves_far_enough_is_an_event_with_its_time() -> None:
-    profile, own, outstation = shipped().profile, plant(Scenario.NORMAL, 0), Outstation()
+    profile, own, outstation = shipped().profile, instrument(Scenario.NORMAL, 0), Outstation()
     assert isinstance(profile, Dnp3Profile)
     first_ns = CLOCK.now().utc_ns
-    follow(own, profile, outstation, first_ns)
+    follow(own, outstation, first_ns)
     assert not outstation.events
     for second in range(1, 1800):
-        follow(own, profile, outstation, first_ns + second * NS_PER_S)
+        follow(own, outstation, first_ns + second * NS_PER_S)
     events = list(outstation.events)
     assert {event.index for event in events} >= {0, 5}
     nox = profile.points["nox_ppm"]
@@ -112,14 +117,15 @@ async def test_what_moves_far_enough_is_an_event_with_its_time() -> None:
     assert all(event.at_ms for event in events)
     last = events[-1]
     at_ns = (last.at_ms or 0) * 10**6
-    said = own.indicated(at_ns + first_ns % 10**6).values
+    said = own.plant.indicated(at_ns + first_ns % 10**6).values
     assert struct.pack("<f", last.value) in [struct.pack("<f", value) for value in said.values()]
 
 
 async def test_a_port_in_use_is_told() -> None:
-    async with dnp3([plant(Scenario.NORMAL, 0)], host="127.0.0.1", port=0, clock=CLOCK) as (port,):
+    own = [instrument(Scenario.NORMAL, 0)]
+    async with dnp3(own, host="127.0.0.1", port=0, clock=CLOCK) as (port,):
         with pytest.raises(OperatorError, match=f"port {port}: "):
-            async with dnp3([plant(Scenario.NORMAL, 0)], host="127.0.0.1", port=port, clock=CLOCK):
+            async with dnp3(own, host="127.0.0.1", port=port, clock=CLOCK):
                 pytest.fail("listened twice")
 
 
@@ -127,8 +133,8 @@ async def test_a_profile_of_another_protocol_is_a_mistake_of_ours() -> None:
     other = "emissionwatch/simulated-opcua"
     another = load_profile(files(SHIPPED) / f"{other}.toml", other)
     assert isinstance(another, LoadedProfile)
-    own = plant(Scenario.NORMAL, 0)
-    served = serving(own, another.profile, host="127.0.0.1", port=0, clock=CLOCK)
+    own = instrument(Scenario.NORMAL, 0)
+    served = serving(replace(own, profile=another.profile), host="127.0.0.1", port=0, clock=CLOCK)
     with pytest.raises(TypeError, match="is no profile of a DNP3 outstation"):
         async with served:
             pytest.fail("served it")

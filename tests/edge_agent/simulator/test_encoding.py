@@ -1,49 +1,38 @@
 """Registers are the profile read backwards: its test vectors come out of their values."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from edge_agent.config.model import Addressing, Table, WordOrder
 from edge_agent.config.protocols.modbus_parts import ModbusPoint
-from edge_agent.simulator.encoding import encoded, pdu_address, registers, status_word
-from edge_agent.simulator.plant import Indication, Phase
-from edge_agent.simulator.service import simulated_profile
+from edge_agent.config.protocols.modbus_profile import ModbusProfile
+from edge_agent.simulator.encoding import encoded, pdu_address
+from edge_agent.simulator.service import PROFILE as STACK
+from edge_agent.simulator.shipped import shipped
 
-PROFILE = simulated_profile()
+
+def simulated_stack() -> ModbusProfile:
+    profile = shipped(STACK)
+    assert isinstance(profile, ModbusProfile)
+    return profile
 
 
-def indication(phase: Phase = Phase.MEASURING, *, has_failed: bool = False) -> Indication:
-    """Return an indication whose values are those of the profile's first test vector."""
-    expected = PROFILE.test_vectors[0].expect
-    values = {
-        str(PROFILE.points[name].parameter): float(each.value or 0)
-        for name, each in expected.items()
-    }
-    return Indication(values=values, phase=phase, has_failed=has_failed)
+PROFILE = simulated_stack()
 
 
 def test_the_first_test_vector_of_the_profile_comes_out_of_its_values() -> None:
-    words = registers(PROFILE, indication())
-    for table, blocks in PROFILE.test_vectors[0].registers.items():
-        for first, expected in blocks.items():
-            served = [words[table, int(first, 0) + i] for i in range(len(expected))]
-            assert served == list(expected)
-
-
-def test_the_status_words_say_what_the_analyzer_does() -> None:
-    analyzer, flow = PROFILE.status["analyzer"], PROFILE.status["flow_monitor"]
-    assert status_word(analyzer, indication()) == 0x0000
-    assert status_word(analyzer, indication(Phase.ZERO_CHECK)) == 0x0100
-    assert status_word(analyzer, indication(Phase.SPAN_CHECK)) == 0x0200
-    assert status_word(analyzer, indication(has_failed=True)) == 0x0001
-    assert status_word(flow, None) == 0
-
-
-def test_only_the_gas_analyzer_is_in_its_checks() -> None:
-    words = registers(PROFILE, indication(Phase.SPAN_CHECK))
-    assert (words[Table.HOLDING, 40], words[Table.HOLDING, 41]) == (0x0200, 0)
+    vector = PROFILE.test_vectors[0]
+    held = {
+        (table, int(first, 0) + index): word
+        for table, runs in vector.registers.items()
+        for first, words in runs.items()
+        for index, word in enumerate(words)
+    }
+    for name, expected in vector.expect.items():
+        point = PROFILE.points[name]
+        words = encoded(point, WordOrder.ABCD, float(expected.value or 0))
+        assert words == tuple(held[point.table, point.address + i] for i in range(len(words)))
 
 
 ENCODED = [
@@ -107,13 +96,11 @@ ADDRESSES = [
 def test_printed_addresses_become_those_of_the_protocol(
     addressing: Addressing, printed: int, address: int
 ) -> None:
-    profile = replace(PROFILE, modbus=replace(PROFILE.modbus, addressing=addressing))
-    assert pdu_address(profile, printed) == address
+    assert pdu_address(printed, addressing) == address
 
 
 def test_what_the_profile_leaves_open_is_not_guessed() -> None:
-    profile = replace(PROFILE, modbus=replace(PROFILE.modbus, addressing=Addressing.UNKNOWN))
     with pytest.raises(ValueError, match="addressing is unknown"):
-        pdu_address(profile, 1)
+        pdu_address(1, Addressing.UNKNOWN)
     with pytest.raises(ValueError, match="word order is unknown"):
         encoded(PROFILE.points["nox_ppm"], WordOrder.UNKNOWN, 1.0)

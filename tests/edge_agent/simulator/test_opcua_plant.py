@@ -10,8 +10,10 @@ from edge_agent.config.library import SHIPPED, LoadedProfile, load_profile
 from edge_agent.config.model import ChannelSettings, DeviceSettings
 from edge_agent.config.resolve import device_of
 from edge_agent.drivers.opcua import connect
-from edge_agent.simulator.opcua import BAD_SENSOR_FAILURE, PROFILE, opcua
+from edge_agent.simulator.instrument import Instrument
+from edge_agent.simulator.opcua import BAD_SENSOR_FAILURE, opcua
 from edge_agent.simulator.plant import Plant, Scenario
+from edge_agent.simulator.service import PROFILES
 from edge_agent.wire.engineering import Scaling
 from tests.conformance.driver.subject import scan_of
 
@@ -21,7 +23,8 @@ CLOCK = SystemClock()
 
 
 def shipped() -> LoadedProfile:
-    loaded = load_profile(files(SHIPPED) / f"{PROFILE}.toml", PROFILE)
+    name = PROFILES["opcua"]
+    loaded = load_profile(files(SHIPPED) / f"{name}.toml", name)
     assert isinstance(loaded, LoadedProfile)
     return loaded
 
@@ -42,9 +45,13 @@ def device(port: int) -> Device:
     return device_of(settings, loaded, facility="F")
 
 
+def instrument(plant: Plant) -> Instrument:
+    return Instrument(name="stack-1", plant=plant, profile=shipped().profile)
+
+
 async def test_the_agent_reads_what_the_analyzers_indicate() -> None:
     plant = Plant(seed=1, scenario=Scenario.NORMAL, started_ns=CLOCK.now().utc_ns - 60 * NS_PER_S)
-    async with opcua([plant], host="127.0.0.1", port=0, clock=CLOCK) as (port,):
+    async with opcua([instrument(plant)], host="127.0.0.1", port=0, clock=CLOCK) as (port,):
         one = device(port)
         async with connect([one], CLOCK) as connection:
             before_ns = CLOCK.now().utc_ns
@@ -68,7 +75,7 @@ async def test_a_failure_of_the_analyzer_is_a_bad_status_code_of_its_gases() -> 
         if plant.indicated(at_ns).has_failed and not plant.is_silent(at_ns)
     )
     plant = Plant(seed=1, scenario=Scenario.FAILURE, started_ns=2 * started_ns - failed_ns)
-    async with opcua([plant], host="127.0.0.1", port=0, clock=CLOCK) as (port,):
+    async with opcua([instrument(plant)], host="127.0.0.1", port=0, clock=CLOCK) as (port,):
         one = device(port)
         async with connect([one], CLOCK) as connection:
             scan = await scan_of(connection.drivers[0])

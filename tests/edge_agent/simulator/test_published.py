@@ -3,12 +3,9 @@
 import asyncio
 import json
 import signal
-import socket
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
 
@@ -24,7 +21,6 @@ from edge_agent.config.protocols.mqtt_settings import (
     MqttSettings,
     SparkplugSettings,
 )
-from edge_agent.config.protocols.sparkplug_profile import SparkplugProfile
 from edge_agent.config.resolve import device_of
 from edge_agent.drivers import connector
 from edge_agent.drivers.base import LinkLostError
@@ -34,9 +30,11 @@ from edge_agent.errors import OperatorError
 from edge_agent.simulator import mqtt, sparkplug
 from edge_agent.simulator.broker import broker
 from edge_agent.simulator.fault import FaultRates
+from edge_agent.simulator.instrument import Instrument
 from edge_agent.simulator.plant import Plant, Scenario
 from edge_agent.simulator.service import SERVERS, SimulatorSettings
 from edge_agent.wire.readings import Scan
+from tests.edge_agent.simulator.served_profile import beside, broker_at, free_port
 
 LIMIT_S = 20
 STARTED_NS = 1_790_000_000 * NS_PER_S
@@ -53,11 +51,8 @@ def shipped(name: str) -> LoadedProfile:
     return loaded
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+def instrument(running: Plant, loaded: LoadedProfile) -> Instrument:
+    return Instrument(name="stack-1", plant=running, profile=loaded.profile)
 
 
 def agent_device(loaded: LoadedProfile, port: int) -> Device:
@@ -81,46 +76,6 @@ def agent_device(loaded: LoadedProfile, port: int) -> Device:
     return device_of(settings, loaded, facility="plant")
 
 
-# amqtt leaves sockets to the garbage collector, which is an error here: it gets its own process.
-BROKER = """
-import asyncio, sys
-from edge_agent.simulator.broker import broker
-async def main():
-    async with broker(int(sys.argv[1])):
-        print("ready", flush=True)
-        await asyncio.Event().wait()
-asyncio.run(main())
-"""
-
-
-@asynccontextmanager
-async def broker_at(port: int) -> AsyncIterator[None]:
-    """Run the simulator's broker."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", BROKER, str(port), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        assert await process.stdout.readline() == b"ready\n"
-        yield
-    finally:
-        process.kill()
-        await process.communicate()
-
-
-@asynccontextmanager
-async def beside(work: Awaitable[None]) -> AsyncIterator[None]:
-    """Do something for as long as the block lasts."""
-
-    async def waited() -> None:
-        await work
-
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(waited())
-        yield
-        task.cancel()
-
-
 def values_of(device: Device, scans: list[Scan]) -> dict[str, float]:
     """Return point name -> last value."""
     raw = {
@@ -140,9 +95,7 @@ def values_of(device: Device, scans: list[Scan]) -> dict[str, float]:
 async def test_the_agent_hears_what_the_plant_publishes() -> None:
     loaded, port, running = shipped("simulated-mqtt"), free_port(), plant(started_ns=0)
     device = agent_device(loaded, port)
-    said = mqtt.publish(
-        running, loaded.profile, host="127.0.0.1", port=port, root="plant/stack-1", clock=CLOCK
-    )
+    said = mqtt.publish(instrument(running, loaded), host="127.0.0.1", port=port, clock=CLOCK)
     scans: list[Scan] = []
     async with (
         asyncio.timeout(LIMIT_S),
@@ -166,9 +119,7 @@ async def test_the_agent_hears_what_the_plant_publishes() -> None:
 async def test_the_agent_hears_the_plant_over_sparkplug() -> None:
     loaded, port, running = shipped("simulated-spb"), free_port(), plant(started_ns=0)
     device = agent_device(loaded, port)
-    said = sparkplug.publish(
-        running, loaded.profile, host="127.0.0.1", port=port, node="stack-1", clock=CLOCK
-    )
+    said = sparkplug.publish(instrument(running, loaded), host="127.0.0.1", port=port, clock=CLOCK)
     async with (
         asyncio.timeout(LIMIT_S),
         broker_at(port),
@@ -208,26 +159,24 @@ async def test_a_port_that_is_in_use_is_told() -> None:
 def test_what_the_scenario_does_to_the_analyzer_is_said(
     scenario: Scenario, after_s: int, state: str, quality: int
 ) -> None:
-    indication = plant(scenario).indicated(STARTED_NS + after_s * NS_PER_S)
-    json_profile, metric_profile = (
-        shipped(name).profile for name in ("simulated-mqtt", "simulated-spb")
+    running, at_ns = plant(scenario), STARTED_NS + after_s * NS_PER_S
+    indication = running.indicated(at_ns)
+    json_device, metric_device = (
+        instrument(running, shipped(name)) for name in ("simulated-mqtt", "simulated-spb")
     )
-    assert isinstance(json_profile, MqttProfile)
-    assert isinstance(metric_profile, SparkplugProfile)
-    said = json.loads(mqtt.messages(json_profile, indication, STARTED_NS)["gas"])
+    said = json.loads(mqtt.messages(json_device, indication, at_ns)["gas"])
     assert said["state"] == state
     assert said["nox"] == pytest.approx(indication.values["NOx"], abs=0.005)
-    metrics = sparkplug.metrics_of(metric_profile, indication, 0)
+    metrics = sparkplug.metrics_of(metric_device, indication, at_ns)
     assert metrics["Gas/NOx"].properties == {"Quality": quality}
     assert metrics["Stack/load"].properties == {"Quality": 192}
 
 
 def test_an_edge_node_keeps_the_order_of_births_data_and_deaths() -> None:
-    profile = shipped("simulated-spb").profile
-    assert isinstance(profile, SparkplugProfile)
+    served = instrument(plant(), shipped("simulated-spb"))
     first, second = (
-        sparkplug.metrics_of(profile, plant().indicated(STARTED_NS + at * NS_PER_S), at)
-        for at in (1, 2)
+        sparkplug.metrics_of(served, plant().indicated(at_ns), at_ns)
+        for at_ns in (STARTED_NS + NS_PER_S, STARTED_NS + 2 * NS_PER_S)
     )
     session, node, kinds = sparkplug.Session(group="g", node="n", bd_seq=4), Node(), []
     for said in (first, second, second, None, None, first):

@@ -79,6 +79,7 @@ def test_an_agent_that_is_no_service_gets_a_signal(tmp_path: Path, manager: Path
 def test_an_agent_that_is_a_service_is_reloaded_by_its_manager(
     tmp_path: Path, manager: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     with agent_at(tmp_path / "s") as agent:
         monkeypatch.setenv("MAIN_PID", str(agent.pid))
         assert reload_agent(tmp_path / "s") == "systemctl reload edge-agent.service"
@@ -89,11 +90,24 @@ def test_an_agent_that_is_a_service_is_reloaded_by_its_manager(
 def test_a_manager_that_refuses_is_told(
     tmp_path: Path, manager: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     with agent_at(tmp_path / "s") as agent:
         monkeypatch.setenv("MAIN_PID", str(agent.pid))
         monkeypatch.setenv("RELOAD_CODE", "4")
         with pytest.raises(OperatorError, match="Use sudo"):
             reload_agent(tmp_path / "s")
+
+
+def test_the_agents_own_user_sends_the_signal_because_no_manager_listens_to_it(
+    tmp_path: Path, manager: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 990)
+    with agent_at(tmp_path / "s") as agent:
+        monkeypatch.setenv("MAIN_PID", str(agent.pid))
+        assert reload_agent(tmp_path / "s") == f"SIGHUP to process {agent.pid}"
+        assert agent.stdout is not None
+        assert agent.stdout.readline() == "reloaded\n"
+    assert not manager.exists()
 
 
 def test_an_agent_that_is_gone_is_told(tmp_path: Path) -> None:
