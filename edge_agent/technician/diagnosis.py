@@ -181,8 +181,8 @@ def port_verdicts(
             yield bad(
                 "serial",
                 f"the service unit hides {port.path} from the agent",
-                "`install --serial` of the wheelhouse, or systemctl edit edge-agent: PrivateDevices=no, "
-                f"DeviceAllow={port.path} rw, SupplementaryGroups={port.group}",
+                "`install --serial` of the wheelhouse, or systemctl edit edge-agent: "
+                f"PrivateDevices=no, DeviceAllow={port.path} rw, SupplementaryGroups={port.group}",
             )
         else:
             yield ok("serial", f"{user} may use {port.path}")
