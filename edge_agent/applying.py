@@ -6,7 +6,7 @@ connection. `probation` decides; the roll back is an order, so that it never mee
 """
 
 import asyncio
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,6 +15,7 @@ import structlog
 from edge_agent.buffer.store import Buffer, BufferUnavailableError
 from edge_agent.clock import NS_PER_S, Clock
 from edge_agent.committer import Committer
+from edge_agent.config.columns import numbers_of
 from edge_agent.config.device import Device, Endpoint
 from edge_agent.config.kept import Kept, Record
 from edge_agent.config.plan import Plan
@@ -29,6 +30,7 @@ from edge_agent.reload import changes
 from edge_agent.wire.events import Event
 
 LOOK_NS: Final = NS_PER_S
+NAMES_TOLD: Final = 3
 NOT_SURVIVED: Final = "the agent stopped before the probation was over"
 RESTART: Final = "agent.toml has changed: it is read at a start only. Restart the agent"
 
@@ -75,6 +77,7 @@ class Applying:
             record = replace(record, refused=plan.stands_in_for, reason=why)
             self._tell(rolled_back=plan.stands_in_for, rolled_back_why=why)
             log.error("configuration.stood_in", edition=plan.edition, reason=why)
+        self._warn_unkept(plan)
         await self._write(record)
 
     async def carry_out(self, order: Order) -> str:
@@ -185,10 +188,7 @@ class Applying:
     async def _roll_back(self, before: Configured) -> None:
         """Bring back what was in force before; the last batch of the other one says why."""
         refused, lost = self._active, self._lost
-        rows = {row.channel: row.name for one in refused.plan.devices for row in one.channels}
-        names = ", ".join(rows[number] for number in lost[:3])
-        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
-        reason = f"good before and bad since: {names}{more}"
+        reason = f"good before and bad since: {_named(refused.plan.devices, lost)}"
         edition = refused.plan.edition
         record = Record(accepted=before.plan.edition, refused=edition, reason=reason)
         await self._write(record)
@@ -267,3 +267,17 @@ class Applying:
         except OSError as fault:
             folder = str(self._kept.folder)
             log.warning("configuration.unkept", folder=folder, reason=str(fault))
+
+
+def _named(devices: Sequence[Device], lost: Sequence[int]) -> str:
+    """Return the names of the first channels that were lost, and how many more there are."""
+    first = set(lost[:NAMES_TOLD])
+    names = [
+        row.name
+        for device in devices
+        if not first.isdisjoint(numbers_of(device.channels))
+        for row in device.channels
+        if row.channel in first
+    ]
+    more = len(lost) - len(first)
+    return f"{', '.join(names)}{f' and {more} more' if more else ''}"

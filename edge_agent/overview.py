@@ -16,6 +16,7 @@ from edge_agent.buffer.records import Held
 from edge_agent.buffer.store import Buffer
 from edge_agent.clock import Clock
 from edge_agent.committer import Committer
+from edge_agent.config.columns import numbers_of
 from edge_agent.config.plan import Device, Plan
 from edge_agent.health.pages import Sources
 from edge_agent.health.status import (
@@ -102,7 +103,7 @@ class Overview:
         return None if gap is None or gap.fields["state"] == "closed" else gap
 
     def _gap(self, device: Device) -> Event | None:
-        return self.recent.gaps.get(tuple(row.channel for row in device.channels))
+        return self.recent.gaps.get(tuple(numbers_of(device.channels)))
 
     def _device(self, device: Device) -> DeviceStatus:
         readings = self.recent.readings.get(device.name)
@@ -120,7 +121,7 @@ class Overview:
     def _channels(self, device: Device) -> Iterator[ChannelStatus]:
         """Yield the last reading of every channel of a device."""
         rows = tuple(device.channels)
-        last = _Last.of([row.channel for row in rows], self.recent.readings.get(device.name))
+        last = _Last.of(numbers_of(device.channels), self.recent.readings.get(device.name))
         scaling = self.scalings.get(device.name) or Scaling(rows)
         integers, is_number = (part.tolist() for part in scaling.integers(last.raw))
         is_there, has_value = last.is_there.tolist(), last.has_value.tolist()

@@ -5,12 +5,13 @@ is out of specification or failure; in a check or in maintenance it is neither. 
 lasts: a single miss or spike is no reason to go back.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
+from edge_agent.config.columns import numbers_of
 from edge_agent.config.device import Device
 from edge_agent.wire.readings import Readings
 from edge_agent.wire.vocabulary import (
@@ -77,12 +78,13 @@ class Watched:
 
     def after(self, seen: Seen, now_ns: int) -> "Watched":
         """Return it as it is after a look at the device."""
-        if seen.is_silent:
-            bad = np.ones(len(self.channel), np.bool_)
-        elif seen.readings is None:
+        if not seen.is_silent and seen.readings is None:
             return self
-        else:
-            bad = np.isin(self.channel, seen.readings.channel[bad_among(seen.readings)])
+        bad = np.full(len(self.channel), seen.is_silent)
+        if not seen.is_silent and seen.readings is not None:
+            worse = seen.readings.channel[bad_among(seen.readings)]
+            # Seldom is anything bad: of 800 devices, looked at once a second, it would add up.
+            bad = np.isin(self.channel, worse) if len(worse) else bad
         since = np.where(self.bad_since_ns == NEVER, now_ns, self.bad_since_ns)
         return replace(self, bad_since_ns=np.where(bad, since, NEVER))
 
@@ -107,7 +109,7 @@ class Probation:
 
     @classmethod
     def of(
-        cls, devices: Sequence[Device], good: Iterable[int], *, length_s: float, now_ns: int
+        cls, devices: Sequence[Device], good: Container[int], *, length_s: float, now_ns: int
     ) -> "Probation | None":
         """Return the probation of these devices; None where nothing of them was good before.
 
@@ -118,17 +120,15 @@ class Probation:
             now_ns: the present, CLOCK_BOOTTIME.
 
         """
-        wanted = np.fromiter(good, np.uint32)
         watched: dict[str, Watched] = {}
         longest_s = length_s
         for device in devices:
-            numbers = np.array([row.channel for row in device.channels], np.uint32)
-            channel = numbers[np.isin(numbers, wanted)]
-            if not len(channel):
+            channel = [number for number in numbers_of(device.channels) if number in good]
+            if not channel:
                 continue
             longest_s = max(longest_s, POLLS_TO_TRUST * device.period_s)
             watched[device.name] = Watched(
-                channel=channel,
+                channel=np.array(channel, np.uint32),
                 bad_since_ns=np.full(len(channel), NEVER, np.int64),
                 doubt_ns=round(max(LEAST_DOUBT_S, POLLS_TO_DOUBT * device.period_s) * NS_PER_S),
             )

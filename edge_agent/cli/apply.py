@@ -152,7 +152,7 @@ def _applied(candidate: Candidate, *, wait: bool) -> Outcome:
     path, before = candidate.plan.settings.health.socket, candidate.running
     if path is None or before is None:
         raise OperatorError(NOT_RUNNING, exit_code=ExitCode.UNAVAILABLE)
-    if candidate.is_in_force:
+    if candidate.is_in_force and not (before.rolled_back or before.problems):
         before = replace(before, reloads=before.reloads - 1)
     else:
         reload_agent(path)

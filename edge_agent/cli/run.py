@@ -23,7 +23,11 @@ def main(arguments: Sequence[str]) -> int:
     overrides = {"log.level": known.log_level} if known.log_level else {}
 
     def reread() -> Plan:
-        plan = Reading(known.config, overrides).plan()
+        try:
+            plan = Reading(known.config, overrides).plan()
+        except RuntimeError as error:
+            # What runs goes on: the reader may have been killed for its memory.
+            raise OperatorError(f"{error}. Look at the agent's log, then try again") from error
         require_libraries({device.protocol for device in plan.devices})
         return plan
 

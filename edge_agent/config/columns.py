@@ -158,3 +158,10 @@ class Channels(Columns[ChannelRow]):
             profile=facts.profile,
             profile_hash=facts.profile_hash,
         )
+
+
+def numbers_of(channels: Sequence[ChannelRow]) -> Sequence[int]:
+    """Return the numbers of channels; no row is made where they are columns."""
+    if isinstance(channels, Columns):
+        return channels.numbers
+    return [row.channel for row in channels]

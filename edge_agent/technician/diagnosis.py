@@ -181,8 +181,8 @@ def port_verdicts(
             yield bad(
                 "serial",
                 f"the service unit hides {port.path} from the agent",
-                "systemctl edit edge-agent: PrivateDevices=no, "
-                f"DeviceAllow={port.path} rw, SupplementaryGroups={port.group}",
+                "`install --serial` of the wheelhouse, or systemctl edit edge-agent: "
+                f"PrivateDevices=no, DeviceAllow={port.path} rw, SupplementaryGroups={port.group}",
             )
         else:
             yield ok("serial", f"{user} may use {port.path}")
@@ -218,7 +218,7 @@ def unit_verdicts(unit: Mapping[str, str]) -> Iterator[Verdict]:
         yield odd(
             "service",
             "no unit edge-agent.service: nothing starts the agent after a power cut",
-            "install the unit: its head says how (systemd/edge-agent.service)",
+            "run `install` of the wheelhouse (docs/installation.md section 3)",
         )
         return
     state, result = unit.get("ActiveState", ""), unit.get("Result", "")

@@ -6,11 +6,8 @@ import pwd
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
 
 from edge_agent.technician.diagnosis import WEAR, Disk, Port, mounted_at
-
-AGENT_USER: Final = "edge-agent"
 
 
 def disk_of(buffer: Path) -> Disk | None:

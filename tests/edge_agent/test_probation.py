@@ -1,6 +1,6 @@
 """When a new configuration may stay: decided by what its channels were, and what they become."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,7 +42,7 @@ SILENT = {"a": Seen(readings=None, is_silent=True)}
 UNKNOWN = {"a": Seen(readings=None, is_silent=False)}
 
 
-def probation(good: Iterable[int] = (1, 2), *, device: Device | None = None) -> Probation:
+def probation(good: Sequence[int] = (1, 2), *, device: Device | None = None) -> Probation:
     devices = [device or device_with("a", [1, 2, 3])]
     begun = Probation.of(devices, good, length_s=60.0, now_ns=0)
     assert begun is not None
