@@ -43,20 +43,23 @@ def main('''
 
 
 @pytest.fixture(scope="session")
-def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A wheelhouse of this tree."""
-    return built(ROOT, tmp_path_factory.mktemp("wheelhouses") / "this")
+    folder = built(ROOT, tmp_path_factory.mktemp("this") / "wheelhouse")
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
-def next_wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def next_wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A wheelhouse of this tree as a later version."""
     source = changed_copy(tmp_path_factory.mktemp("next"), NEXT_VERSION)
-    return built(source, source.parent / "wheelhouse")
+    yield built(source, source.parent / "wheelhouse")
+    shutil.rmtree(source.parent)
 
 
 @pytest.fixture(scope="session")
-def bad_wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bad_wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A wheelhouse of a version that does what /var/lib/edge-agent/fault says."""
     source = changed_copy(tmp_path_factory.mktemp("bad"), BAD_VERSION)
     run = source / "edge_agent" / "cli" / "run.py"
@@ -64,7 +67,8 @@ def bad_wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     asked = text.replace("def main(", FAULTS, 1).replace("    memory.begin()\n", "    fault()\n", 1)
     assert asked.count("fault()") == 2, "run.py has changed: mend this fixture"
     run.write_text(asked, encoding="utf-8")
-    return built(source, source.parent / "wheelhouse")
+    yield built(source, source.parent / "wheelhouse")
+    shutil.rmtree(source.parent)
 
 
 @pytest.fixture(scope="session")

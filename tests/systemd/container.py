@@ -27,7 +27,7 @@ SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}
 SUITE = SUITES.get(sys.version_info[:2])
 # What every Debian has, systemd, and the one thing that a gateway needs besides.
 PACKAGES = "systemd,systemd-sysv,dbus,python3"
-PROGRAMS = ("systemd-nspawn", "debootstrap", "nsenter", "mount", "umount")
+PROGRAMS = ("systemd-nspawn", "debootstrap", "nsenter", "setpriv", "mount", "umount")
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "LANG": "C.UTF-8"}
 # No package mends that, so that CI may skip for it (tests/conftest.py).
 FORBIDDEN = "this machine forbids containers"
@@ -170,6 +170,8 @@ class Container:
         with (self.folder / "console").open("ab") as console:
             self.nspawn = subprocess.Popen(
                 (
+                    # However these tests end, the container ends with them.
+                    *("setpriv", "--pdeathsig", "KILL"),
                     *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot"),
                     *("--private-network", "--machine=gateway", f"--directory={self.root}"),
                     *(f"--bind-ro={path}:{there}" for there, path in self.shown.items()),
