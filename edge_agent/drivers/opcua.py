@@ -169,14 +169,14 @@ class Listener:
         if self._is_told:
             raise LinkClosedError(f"{self._url}: {end}")
         self._is_told = True
-        return [Delivery(scans=(), losses=(self._loss(self._subscription.heard, 0, end),))]
+        return [Delivery(scans=(), losses=(self._loss(self._subscription.heard, end),))]
 
     def _hear(self, changed: Changed) -> Delivery:
         losses = []
         if changed.missing:
             for known in self._known:
                 known.lose()
-            losses.append(self._loss(changed.since, 0, f"{changed.missing} messages never came"))
+            losses.append(self._loss(changed.since, f"{changed.missing} messages never came"))
         scans: list[Scan] = []
         for known, samples in self._samples(changed):
             told, lost = known.hear(samples, changed.arrival)
@@ -200,12 +200,12 @@ class Listener:
             index = np.array(places[known], np.intp)
             yield known, Samples(index, words_of(words[known]), source_times(some))
 
-    def _loss(self, since: Instant, count: int, detail: str) -> Loss:
+    def _loss(self, since: Instant, detail: str) -> Loss:
         return Loss(
             channels=tuple(sorted(channel for known in self._known for channel in known.channels)),
             from_ns=since.utc_ns,
             to_ns=self._clock.now().utc_ns,
-            count=count,
+            count=0,
             detail=detail,
         )
 
@@ -223,7 +223,7 @@ class SubscribedDevice:
         self._known = known
         self._subscription = subscription
         self._clock = clock
-        self._is_first = True
+        self._until_ns = 0
         self._last_mono_ns = 0
 
     async def read(self) -> Scan | None:
@@ -237,22 +237,29 @@ class SubscribedDevice:
 
         """
         device, subscription = self._device, self._subscription
-        if self._is_first:
-            until_ns = self._clock.now().mono_ns + round(device.timeout_s * NS_PER_S)
-            while not self._known.is_complete and subscription.end is None:
-                if self._clock.now().mono_ns >= until_ns:
-                    break
-                await subscription.change(until_ns)
-            self._is_first = False
+        now_ns = self._clock.now().mono_ns
+        self._until_ns = self._until_ns or now_ns + round(device.timeout_s * NS_PER_S)
+        while not self._can_tell and now_ns < self._until_ns:
+            await subscription.change(self._until_ns)
+            now_ns = self._clock.now().mono_ns
         if subscription.end is not None:
+            if subscription.is_holding:
+                return None
             raise LinkClosedError(f"{device.endpoint}: {subscription.end}")
-        if not self._known.has_values:
+        is_late = now_ns >= self._until_ns
+        if is_late and not self._known.has_values:
             raise LinkLostError(f"{device.endpoint}: no value has come yet")
         heard = subscription.heard
         if heard.mono_ns <= self._last_mono_ns:
             return None
         self._last_mono_ns = heard.mono_ns
-        return self._known.standing(heard)
+        return self._known.standing(heard, is_late=is_late)
+
+    @property
+    def _can_tell(self) -> bool:
+        """Whether waiting would bring nothing: all is known, the next must be taken, or the end."""
+        subscription = self._subscription
+        return self._known.is_complete or subscription.is_holding or subscription.end is not None
 
 
 def _speech(device: Device) -> OpcuaSpeech:

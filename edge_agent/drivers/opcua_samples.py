@@ -110,14 +110,15 @@ class Known:
         self._is_lossy[place] = False
         return scans, losses
 
-    def standing(self, heard: Instant) -> Scan | None:
+    def standing(self, heard: Instant, *, is_late: bool = True) -> Scan | None:
         """Return the last word of every variable that has not spoken since the last call.
 
         Args:
             heard: when the server last said something, and nothing of these variables.
+            is_late: whether a variable that has never spoken has had its time.
 
         """
-        silent = ~self._has_spoken
+        silent = ~self._has_spoken & (is_late | self._is_known | self._is_refused)
         self._has_spoken[:] = False
         if not silent.any():
             return None

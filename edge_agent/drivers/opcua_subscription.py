@@ -25,6 +25,8 @@ FASTEST_MS: Final = 250
 # OPC 10000-4 section 5.14.2: the lifetime is at least three times the keep-alive; this is the
 # session's.
 LIFETIME_MS: Final = SESSION_MS
+# A wait that ends so much too late was not one for the server.
+STALL_NS: Final = NS_PER_S // 10
 # One message has so many values at most.
 MOST_VALUES: Final = 10_000
 # So many missing messages are asked for again.
@@ -103,20 +105,31 @@ class Subscription:
         return [result.StatusCode.value for result in results]
 
     @property
+    def is_holding(self) -> bool:
+        """Whether a delivery waits to be taken, or to be durable."""
+        return self._delivery is not None
+
+    @property
     def end(self) -> str | None:
         """Why the subscription is of no more use; None while it is."""
-        held = self._delivery is not None
-        limit_ns = self._keepalive_ns * 3 // 2 + self._timeout_ns
-        if self._end is None and not held and self._clock.now().mono_ns > self._since_ns + limit_ns:
-            self._end = f"the subscription said nothing for {limit_ns / NS_PER_S:g} s"
+        if self._end is None and not self.is_holding and self._clock.now().mono_ns > self._dead_ns:
+            silence_s = (self._dead_ns - self._since_ns) / NS_PER_S
+            self._end = f"the subscription said nothing for {silence_s:g} s"
         return self._end
+
+    @property
+    def _dead_ns(self) -> int:
+        return self._since_ns + self._keepalive_ns * 3 // 2 + self._timeout_ns
 
     async def change(self, until_mono_ns: int) -> None:
         """Return when something came or ended, or at that time."""
         self._changed.clear()
-        limit_ns = self._keepalive_ns * 3 // 2 + self._timeout_ns
-        until_ns = min(until_mono_ns, self._since_ns + limit_ns + NS_PER_MS)
+        until_ns = min(until_mono_ns, self._dead_ns + NS_PER_MS)
         await self._clock.wait(self._changed, until_ns)
+        late_ns = self._clock.now().mono_ns - until_ns
+        if late_ns > STALL_NS:
+            # We stood still ourselves: what came meanwhile has not been looked at.
+            self._since_ns += late_ns
 
     async def take(self, until_mono_ns: int) -> Delivery | None:
         """Return what came, or None by that time or at the end; acknowledges what it gave last."""
@@ -135,14 +148,14 @@ class Subscription:
         """Take one message in, and return when it is durable."""
         is_taken = False
         try:
-            await self._take_in(result.NotificationMessage)
+            await self._take_in(result.NotificationMessage, has_more=result.MoreNotifications)
             is_taken = True
         finally:
             if not is_taken:
                 self._end = self._end or "a message could not be taken in"
                 self._changed.set()
 
-    async def _take_in(self, message: ua.NotificationMessage) -> None:
+    async def _take_in(self, message: ua.NotificationMessage, *, has_more: bool) -> None:
         values, ended = _content(message)
         number = message.SequenceNumber
         if ended is not None:
@@ -151,15 +164,17 @@ class Subscription:
             self._changed.set()
         if not number:
             return
-        since, self.heard = self.heard, self._clock.now()
-        self._since_ns = self.heard.mono_ns
+        since, arrival = self.heard, self._clock.now()
+        self._since_ns = arrival.mono_ns
+        if not has_more:
+            self.heard = arrival
         missing = await self._missing(number, since)
         # A keep-alive has the number of the next message (OPC 10000-4 section 5.14.1.1).
         if message.NotificationData:
             self._number = _after(number)
         self._changed.set()
         if values or missing:
-            await self._hold(self._hear(Changed(values, missing, since, self.heard)))
+            await self._hold(self._hear(Changed(values, missing, since, arrival)))
 
     async def _missing(self, number: int, since: Instant) -> int:
         """Take in what the server still keeps of the messages before a number; count the others."""

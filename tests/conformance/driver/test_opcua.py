@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from asyncua import ua
 
-from edge_agent.clock import SystemClock
-from edge_agent.config.protocols.opcua import SourceTime
+from edge_agent.clock import NS_PER_S, SystemClock
+from edge_agent.config.protocols.opcua import Sampling, SourceTime
 from edge_agent.drivers.base import LinkClosedError, LinkLostError
 from edge_agent.wire.vocabulary import NO_VALUE, QualityClass, Reason
 from tests.conformance.driver.opcua import (
@@ -142,13 +142,19 @@ async def test_a_server_that_stands_still_costs_the_deadline_and_then_goes_on() 
             assert (await scan_of(connection.drivers[0])).raw.tolist() == RAW
 
 
-async def test_a_protected_session_is_read_when_the_server_is_the_trusted_one(
+async def test_a_protected_session_is_read_and_subscribed_to_when_the_server_is_the_trusted_one(
     tmp_path: Path,
 ) -> None:
     async with protected(tmp_path) as (port, certificates):
         speech = replace(OPEN, certificates=certificates)
         async with reading(device(port, speech=speech)) as connection:
             assert (await scan_of(connection.drivers[0])).raw.tolist() == RAW
+        speech = replace(speech, sampling=Sampling(interval_ms=50, queue_size=5))
+        async with reading(device(port, speech=speech)) as connection:
+            assert connection.listen is not None
+            clock = SystemClock()
+            (delivery,) = await connection.listen(clock.now().mono_ns + 5 * NS_PER_S)
+            assert delivery.scans[0].raw.tolist() == RAW
 
 
 async def test_a_server_with_another_certificate_is_refused(tmp_path: Path) -> None:

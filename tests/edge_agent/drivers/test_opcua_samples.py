@@ -140,10 +140,12 @@ def test_what_stands_when_a_subscription_begins_is_of_its_arrival_however_old_it
     assert rows(scans, 5) == [(NOW.utc_ns, 4, LOST)]
 
 
-def test_a_variable_that_has_not_spoken_yet_has_no_value() -> None:
+def test_a_variable_that_has_not_spoken_in_its_time_has_no_value() -> None:
     known = Known(DEVICE, None)
     heard(known, [Sample(1, word(4), None)], NOW)
     assert not known.is_complete
+    standing = known.standing(LATER, is_late=False)
+    assert standing is None
     scan = known.standing(LATER)
     assert scan is not None
     nothing = int(QualityClass.FAILURE | NO_VALUE | Reason.COMMUNICATION)
