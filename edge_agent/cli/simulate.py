@@ -30,7 +30,7 @@ from edge_agent.simulator.service import (
     instruments_of,
     simulate,
 )
-from edge_agent.simulator.site import Site, open_questions
+from edge_agent.simulator.site import NUMBERS, Site, open_questions
 
 SCENARIOS: Final = ", ".join(Scenario)
 MOST_LINES: Final = 20
@@ -95,7 +95,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument("--word-order", type=WordOrder, metavar="ORDER", help=_words(WordOrder))
     model.add_argument("--addressing", type=Addressing, metavar="COUNT", help=_words(Addressing))
-    model.add_argument("--unit-id", type=int, help="Modbus unit, Bayern-Hessen address (default 1)")
+    model.add_argument("--unit-id", type=int, help="Modbus unit, Bayern-Hessen or DNP3 address")
     model.add_argument(
         "--assign",
         action="append",
@@ -196,8 +196,9 @@ def _described(settings: SimulatorSettings) -> Iterator[str]:
     """Yield what the profile of a device leaves open, and how it is here."""
     instrument = instruments_of(settings, started_ns=0)[0]
     site = settings.site
-    settled = [word for word in (site.addressing, site.word_order) if word is not None]
-    yield ", ".join([instrument.profile.id, f"number {instrument.number}", *settled])
+    settled = [str(word) for word in (site.addressing, site.word_order) if word is not None]
+    number = [f"number {instrument.number}"] if settings.protocol in NUMBERS else []
+    yield ", ".join([instrument.profile.id, *number, *settled])
     named = [
         f"  {name}: {meaning.parameter}, {meaning.unit_of_measure}"
         for name, meaning in instrument.meanings.items()
