@@ -10,7 +10,7 @@ SCALE ?= make
 # What is shipped; tests/cases holds files that are wrong on purpose.
 TOML = $$(git ls-files '*.toml' ':!tests/cases')
 
-.PHONY: demo test check bench campaign torture format schemas pins system-packages clean
+.PHONY: demo test check bench campaign torture format schemas pins wheelhouse system-packages clean
 
 demo: $(VENV)/.run
 	$(BIN)/edge-agent demo
@@ -46,17 +46,24 @@ format: $(VENV)/.dev
 schemas: $(VENV)/.dev
 	$(BIN)/python tests/edge_agent/config/make_schemas.py
 
-# Needs uv. Pins carry hashes and name no index.
+# What a gateway is installed from without internet: docs/installation.md. MACHINE=aarch64 for a Raspberry Pi.
+wheelhouse: $(VENV)/.run
+	$(BIN)/python .ci/wheelhouse.py $(if $(MACHINE),--machine $(MACHINE))
+
+# Needs uv. Pins carry hashes and name no index; a gateway gets the versions that were tested.
 pins:
 	$(PIN) pyproject.toml $(PINS)/build.in --extra edge --extra central --extra demo -o $(PINS)/run.txt
 	$(PIN) pyproject.toml $(PINS)/build.in --all-extras -o $(PINS)/dev.txt
+	$(PIN) pyproject.toml --extra edge --constraint $(PINS)/run.txt -o $(PINS)/edge.txt
+	$(PIN) $(PINS)/installer.in -o $(PINS)/installer.txt
 	$(PIN) $(PINS)/peer.in -o $(PINS)/peer.txt
 
 # Debian packages that some tests need; a missing one skips its tests, loudly.
 system-packages:
 	apt-get update
 	DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-	  chromium e2fsprogs fuse3 gcc libc6-dev mosquitto mount prometheus strace systemd
+	  chromium debootstrap e2fsprogs fuse3 gcc libc6-dev mosquitto mount prometheus shellcheck \
+	  strace systemd systemd-container
 
 $(VENV)/.python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: set PYTHON=")'

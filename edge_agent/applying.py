@@ -62,6 +62,7 @@ class Applying:
         self._switched_ns = 0
         self._lost: tuple[int, ...] = ()
         self._has_begun = asyncio.Event()
+        self._show()
 
     async def start(self) -> None:
         """Begin to poll, and say which edition counts from now on."""
@@ -155,8 +156,8 @@ class Applying:
         await line.committer.switch(after.judges, after.origin)
         self._switched_ns = self._clock.now().mono_ns
         line.pollers.start_changed(after.plan.devices)
-        line.overview.plan = after.plan
         self._active = after
+        self._show()
         self._tell(edition=after.plan.edition)
 
     def _close_gaps(self, stopped: Container[Endpoint]) -> None:
@@ -242,6 +243,12 @@ class Applying:
                 is_silent=overview.open_gap(device) is not None,
             )
         return seen
+
+    def _show(self) -> None:
+        """Let the status be about what is in force."""
+        overview, active = self._line.overview, self._active
+        overview.plan = active.plan
+        overview.scalings = {name: judge.scaling for name, judge in active.judges.items()}
 
     def _tell(self, **facts: str | int | tuple[str, ...] | None) -> None:
         """Let the status say something else."""

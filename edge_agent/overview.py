@@ -4,10 +4,11 @@ Nothing is kept here and nothing here is in the way of the line: every part is r
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from importlib.metadata import version
+from typing import Self
 
 import numpy as np
 
@@ -30,11 +31,10 @@ from edge_agent.health.status import (
 from edge_agent.health.systemd import Progress
 from edge_agent.pipeline import Intake
 from edge_agent.uplink.client import Uplink
-from edge_agent.wire.bundle import ChannelRow
 from edge_agent.wire.engineering import Scaling
 from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Readings
-from edge_agent.wire.vocabulary import NO_VALUE
+from edge_agent.wire.vocabulary import NO_VALUE, BoolArray, Int64Array, UInt32Array
 
 
 class Overview:
@@ -50,6 +50,7 @@ class Overview:
         clock: Clock,
     ) -> None:
         self.plan = plan
+        self.scalings: Mapping[str, Scaling] = {}
         self.configuration = ConfigurationStatus(edition=plan.edition)
         self.recent = intake.recent
         self._committer = committer
@@ -86,9 +87,10 @@ class Overview:
             configuration=self.configuration,
         )
 
-    def channels(self) -> Sequence[ChannelStatus]:
-        """Return the last reading of every channel."""
-        return [status for device in self.plan.devices for status in self._channels(device)]
+    def channels(self) -> Iterator[ChannelStatus]:
+        """Yield the last reading of every channel."""
+        for device in self.plan.devices:
+            yield from self._channels(device)
 
     def events(self) -> Sequence[Mapping[str, Json]]:
         """Return the last events, newest last, as they were signed."""
@@ -115,65 +117,70 @@ class Overview:
             last_error=str(fields["reason"]) if is_open else None,
         )
 
-    def _channels(self, device: Device) -> Sequence[ChannelStatus]:
-        readings = self.recent.readings.get(device.name)
+    def _channels(self, device: Device) -> Iterator[ChannelStatus]:
+        """Yield the last reading of every channel of a device."""
+        rows = tuple(device.channels)
+        last = _Last.of([row.channel for row in rows], self.recent.readings.get(device.name))
+        scaling = self.scalings.get(device.name) or Scaling(rows)
+        integers, is_number = (part.tolist() for part in scaling.integers(last.raw))
+        is_there, has_value = last.is_there.tolist(), last.has_value.tolist()
+        raw, status, quality = (part.tolist() for part in (last.raw, last.status, last.quality))
         is_stale = self.open_gap(device) is not None
-        unread = [_unread(row, is_stale=is_stale) for row in device.channels]
-        if readings is None:
-            return unread
-        values = _values(device, readings)
-        place = {channel: index for index, channel in enumerate(readings.channel.tolist())}
-        return [
-            one
-            if (at := place.get(one.channel)) is None
-            else replace(
-                one,
-                at_ns=readings.at_ns,
-                raw=int(readings.raw[at]),
-                value=values[index],
-                quality=int(readings.quality[at]),
-                status=int(readings.status[at]),
+        for at, row in enumerate(rows):
+            value = None
+            if has_value[at] and is_number[at]:
+                value = str(Decimal(integers[at]) * Decimal(row.resolution))
+            yield ChannelStatus(
+                channel=row.channel,
+                name=row.name,
+                facility=row.facility,
+                device=row.device,
+                parameter=row.parameter,
+                unit_of_measure=row.unit_of_measure,
+                at_ns=last.at_ns if is_there[at] else None,
+                raw=raw[at] if is_there[at] else None,
+                value=value,
+                quality=quality[at] if is_there[at] else None,
+                status=status[at] if is_there[at] else None,
+                is_stale=is_stale,
+                raw_type=row.raw_type,
+                word_order=row.word_order,
             )
-            for index, one in enumerate(unread)
-        ]
 
 
-def _unread(row: ChannelRow, *, is_stale: bool) -> ChannelStatus:
-    """Return a channel before its first reading."""
-    return ChannelStatus(
-        channel=row.channel,
-        name=row.name,
-        facility=row.facility,
-        device=row.device,
-        parameter=row.parameter,
-        unit_of_measure=row.unit_of_measure,
-        raw_type=row.raw_type,
-        word_order=row.word_order,
-        is_stale=is_stale,
-        at_ns=None,
-        raw=None,
-        value=None,
-        quality=None,
-        status=None,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Last:
+    """The last readings of a device, in the order of its channels; 0 where there is none."""
 
+    at_ns: int
+    is_there: BoolArray
+    has_value: BoolArray
+    raw: Int64Array
+    status: UInt32Array
+    quality: UInt32Array
 
-def _values(device: Device, readings: Readings) -> list[str | None]:
-    """Return decimal text of each channel's value; None where raw, if any, says nothing."""
-    channels = np.array([row.channel for row in device.channels], np.uint32)
-    # The last readings may be of the configuration before, with other channels.
-    is_known = np.isin(readings.channel, channels)
-    where = np.searchsorted(channels, readings.channel[is_known])
-    raw = np.zeros(len(channels), np.int64)
-    raw[where] = readings.raw[is_known]
-    integers, is_number = Scaling(device.channels).integers(raw)
-    has_value = np.zeros(len(channels), np.bool_)
-    has_value[where] = (readings.quality[is_known] & np.uint32(NO_VALUE)) == 0
-    has_value &= is_number
-    return [
-        str(Decimal(int(integer)) * Decimal(row.resolution)) if is_there else None
-        for integer, is_there, row in zip(integers, has_value, device.channels, strict=True)
-    ]
+    @classmethod
+    def of(cls, numbers: Sequence[int], readings: Readings | None) -> Self:
+        """Return the readings of these channels; others are of the configuration before."""
+        channels = np.array(numbers, np.uint32)
+        is_there, has_value = (np.zeros(len(channels), np.bool_) for _ in range(2))
+        raw = np.zeros(len(channels), np.int64)
+        status, quality = (np.zeros(len(channels), np.uint32) for _ in range(2))
+        if readings is not None:
+            is_known = np.isin(readings.channel, channels)
+            where = np.searchsorted(channels, readings.channel[is_known])
+            is_there[where] = True
+            raw[where] = readings.raw[is_known]
+            status[where], quality[where] = readings.status[is_known], readings.quality[is_known]
+            has_value = is_there & ((quality & np.uint32(NO_VALUE)) == 0)
+        return cls(
+            at_ns=0 if readings is None else readings.at_ns,
+            is_there=is_there,
+            has_value=has_value,
+            raw=raw,
+            status=status,
+            quality=quality,
+        )
 
 
 def _buffer_status(committer: Committer[Buffer]) -> BufferStatus:

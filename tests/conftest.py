@@ -8,6 +8,8 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from tests.systemd.container import FORBIDDEN
+
 # Time is measured in benches only.
 settings.register_profile("no deadlines", deadline=None)
 settings.load_profile("no deadlines")
@@ -25,8 +27,13 @@ def logging_put_back() -> Iterator[None]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run in CI that skipped a test: there, everything that tests need is installed."""
+    """Fail a run in CI that skipped a test: there, everything that tests need is installed.
+
+    But a machine on which root may not have namespaces of its own cannot be helped.
+    """
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+    skipped = [] if reporter is None else reporter.stats.get("skipped", [])
+    avoidable = [one for one in skipped if FORBIDDEN not in str(one.longrepr)]
+    if os.environ.get("CI") and reporter is not None and avoidable:
         reporter.write_line("CI: a skipped test is a failure", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -22,7 +22,7 @@ from edge_agent.technician.candidates import Candidate
 from edge_agent.technician.comparing import Panel, Settled, panel_of, settled
 from edge_agent.technician.drafting import confirmed_text, device_text
 from edge_agent.technician.person import Person, agrees
-from edge_agent.technician.placing import Site, put, refuse_problems
+from edge_agent.technician.placing import Site, put_again, put_new, refuse_problems
 from edge_agent.technician.subject import Subject, configured
 
 
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one action; return the exit code."""
     known = _parser().parse_args(arguments)
     logs.configure("error")
-    person = Terminal(is_there=sys.stdin.isatty() and not known.json)
+    person = Terminal(is_there=sys.stdin.isatty() and not (known.json or known.yes))
     site = Site.of(known.config, os.environ)
     draft = (
         _added(known, site, person) if known.action == "add" else _confirmed(known, site, person)
@@ -70,7 +70,10 @@ def main(arguments: Sequence[str]) -> int:
     is_written = not known.dry_run and _is_wanted(draft, person, is_agreed=known.yes)
     if is_written:
         numbers = [channel.number for channel in draft.subject.settings.channels]
-        put(site, draft.path, draft.text, is_new=draft.is_new, highest=max(numbers))
+        if draft.is_new:
+            put_new(site, draft.path, draft.text, numbers)
+        else:
+            put_again(draft.path, draft.text)
     _report(draft, is_written=is_written, as_json=known.json)
     return ExitCode.OK if is_written or known.dry_run else ExitCode.FAILURE
 
@@ -172,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a key of its file, as TOML, such as unit_id=3 or broker.client_id='\"gateway-7\"'",
+        help="a key of its file, such as unit_id=3 or broker.client_id=gateway-7; repeatable",
     )
     add.add_argument(
         "--channel",
@@ -204,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         action.add_argument("--who", help="who looked at the front panel")
         action.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="agent.toml")
-        action.add_argument("--yes", action="store_true", help="write without asking")
+        action.add_argument("--yes", action="store_true", help="ask nothing, and write")
         action.add_argument("--dry-run", action="store_true", help="show the file; write nothing")
         action.add_argument("--json", action="store_true", help="print facts as JSON")
     return parser

@@ -75,7 +75,7 @@ def in_words(trial: Trial) -> str:
     """Return a trial for a person."""
     subject, best = trial.subject, trial.best
     look = trial.looks[best]
-    parts = [f"{subject.settings.endpoint}: {subject.profile.id}, {len(look.scans)} scans"]
+    parts = [f"{subject.settings.endpoint}: {subject.profile.id}, scans: {len(look.scans)}"]
     parts += [f"  {fault}" for fault in look.faults]
     if len(trial.evidence) > 1:
         parts += ["", ways_in_words(trial), "", verdict(trial), ""]
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a key of the device's file, as TOML, such as unit_id=3 or word_order='\"CDAB\"'",
+        help="a key of the device's file, such as unit_id=3 or word_order=CDAB",
     )
     parser.add_argument(
         "--point", action="append", default=[], help="only this point of the profile; repeatable"

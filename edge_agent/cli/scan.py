@@ -24,6 +24,7 @@ from edge_agent.technician.discovering import discovered, heard
 from edge_agent.technician.presenting import aligned
 from edge_agent.technician.scanning import (
     AT_ONCE,
+    UNITS,
     Answer,
     Outcome,
     Question,
@@ -36,6 +37,8 @@ from edge_agent.technician.scanning import (
 ASKED_WITH: Final = {
     "modbus": "Read Device Identification (function 43/14)",
     "opcua": "GetEndpoints",
+    "bayern_hessen": "the data query DA",
+    "dnp3": "READ of class 0, as master 1",
 }
 LONGEST_S: Final = 10.0
 
@@ -80,7 +83,7 @@ def _questions(known: argparse.Namespace) -> tuple[Question, ...]:
             f"--{one.key.replace('_', '-')}: {one.message}. {one.remedy}" for one in error.faults
         ]
         raise OperatorError(*told, exit_code=ExitCode.USAGE) from error
-    return serial_questions(known.port, line, known.units)
+    return serial_questions(known.port, line, known.units, protocol=known.protocol)
 
 
 def _plan(questions: Sequence[Question], timeout_s: float) -> str:
@@ -95,8 +98,8 @@ def _plan(questions: Sequence[Question], timeout_s: float) -> str:
     at_once = 1 if first.path else AT_ONCE
     longest_s = -(-len(questions) // at_once) * timeout_s
     head = (
-        f"{len(questions)} questions, {first.address} to {last.address}{units}, once each; "
-        f"at most {longest_s:g} s. All of them only read:"
+        f"questions: {len(questions)}, {first.address} to {last.address}{units}, once each, at "
+        f"most {longest_s:g} s; all of them only read:"
     )
     return "\n".join([head, *lines])
 
@@ -116,7 +119,7 @@ def _listing(answers: Sequence[Answer], profiles: Sequence[Profile]) -> str:
         says = "; ".join(f"{key} {text}" for key, text in one.says.items() if text) or one.detail
         matches = ", ".join(_matching(one, profiles)) or "-"
         question = one.question
-        unit = str(question.unit_id) if question.protocol == "modbus" else "-"
+        unit = str(question.unit_id) if question.protocol in UNITS else "-"
         lines.append((question.address, unit, question.protocol, says or "-", matches))
     silent = Counter(one.outcome for one in answers)
     rest = f"{silent[Outcome.SILENT]} silent, {silent[Outcome.CLOSED]} closed"
@@ -175,13 +178,16 @@ def _parser() -> argparse.ArgumentParser:
     tcp.add_argument(
         "--unit",
         type=int,
-        choices=range(256),
+        choices=range(65_520),
         default=1,
         metavar="UNIT",
-        help="Modbus unit to ask for, 0 to 255 (default: 1)",
+        help="Modbus unit, Bayern-Hessen instrument or DNP3 outstation to ask for (default: 1)",
     )
-    serial = media.add_parser("serial", help="units of a serial line, by Modbus RTU")
+    serial = media.add_parser("serial", help="units of a serial line")
     serial.add_argument("port", help="such as /dev/ttyUSB0")
+    serial.add_argument(
+        "--protocol", choices=list(UNITS), default="modbus", help="default: modbus, RTU"
+    )
     serial.add_argument("--baud", type=int, default=9600, help="default: 9600")
     serial.add_argument("--parity", choices=[str(one) for one in Parity], default="none")
     serial.add_argument("--data-bits", type=int, default=8, help="default: 8")

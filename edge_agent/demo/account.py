@@ -78,6 +78,8 @@ class Account:
         balance = "every reading is accounted for" if is_balanced else "READINGS ARE MISSING"
         explained = "one followed back to its signatures" if self.explained else "none explained"
         share = f"{self.taken / max(self.due, 1):.1%} of those due"
+        if self.taken > self.due:
+            share += ": events of DNP3 come besides"
         lines = [
             f"{self.seconds:.0f} s over {', '.join(self.protocols)}",
             f"readings due        {self.due:>8}",

@@ -100,11 +100,13 @@ class Connection:
     Attributes:
         drivers: one per device, in the order in which the devices were given.
         listen: hears the devices that speak unasked; None where they only answer.
+        remarks: in what the other side does less than it was asked for; told once.
 
     """
 
     drivers: Sequence[Driver]
     listen: Listen | None = None
+    remarks: Sequence[str] = ()
 
 
 # Takes the devices of one endpoint and a clock, and opens the connection; only one `read` or

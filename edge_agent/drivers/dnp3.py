@@ -47,7 +47,8 @@ async def connect(devices: Sequence[Device], clock: Clock) -> AsyncIterator[Conn
         drivers = [
             Dnp3Device(device, stations[speech_of(device).address], line) for device in devices
         ]
-        yield Connection(drivers=drivers, listen=line.listen)
+        is_visit = all(speech_of(device).is_visitor for device in devices)
+        yield Connection(drivers=drivers, listen=None if is_visit else line.listen)
     finally:
         await link.close()
 

@@ -23,10 +23,16 @@ class Agenda:
     """The questions that wait."""
 
     def __init__(
-        self, clock: Clock, events: Events, *, may_set_time: bool, is_serial: bool
+        self,
+        clock: Clock,
+        events: Events,
+        *,
+        may_set_time: bool,
+        is_serial: bool,
+        is_visitor: bool = False,
     ) -> None:
         self._events = events
-        self._steps = deque(BEGINNINGS[events])
+        self._steps = deque(() if is_visitor else BEGINNINGS[events])
         self._setting = ClockSetting(clock, is_allowed=may_set_time, is_serial=is_serial)
         self._had_events = False
 

@@ -42,6 +42,7 @@ class Station:
             ),
             may_set_time=any(speech.may_set_time for speech in speeches),
             is_serial=link.is_serial,
+            is_visitor=any(speech.is_visitor for speech in speeches),
         )
         self.exchange = Exchange(
             link=link,

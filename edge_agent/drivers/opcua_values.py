@@ -5,11 +5,21 @@ as received; its meaning follows OPC 10000-4 section 7.39 and OPC 10000-8 sectio
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from edge_agent.wire.vocabulary import NO_VALUE, Phase, QualityClass, Reason
+import numpy as np
+
+from edge_agent.wire.vocabulary import (
+    NO_VALUE,
+    BoolArray,
+    Int64Array,
+    Phase,
+    QualityClass,
+    Reason,
+    UInt32Array,
+)
 
 # OPC 10000-4 section 7.39.1: severity in bits 30 and 31; the code in the upper half, what follows
 # it are information bits.
@@ -19,6 +29,10 @@ CODE: Final = 0xFFFF_0000
 FAILURE: Final = int(QualityClass.FAILURE)
 DOUBTED: Final = int(QualityClass.OUT_OF_SPECIFICATION)
 BAD_NODE_ID_UNKNOWN: Final = 0x8034_0000
+# OPC 10000-4 section 7.39.1: InfoType DataValue (bits 10 and 11 are 01), and its Overflow bit.
+INFO_TYPE: Final = 0x0C00
+INFO_DATA_VALUE: Final = 0x0400
+OVERFLOW: Final = 0x0080
 # The server gave something that cannot be this variable.
 IMPOSSIBLE: Final = int(QualityClass.FAILURE | NO_VALUE | Reason.COMMUNICATION)
 
@@ -57,6 +71,9 @@ BUILT_IN: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     }
 )
 
+FLOAT32, FLOAT64 = struct.Struct("<f"), struct.Struct("<d")
+UINT32, INT64 = struct.Struct("<I"), struct.Struct("<q")
+
 
 class Word(NamedTuple):
     """One variable as it goes into a scan."""
@@ -64,6 +81,22 @@ class Word(NamedTuple):
     raw: int
     status: int
     transport: int
+
+
+class Words(NamedTuple):
+    """Several variables as they go into a scan; each array of shape (n,)."""
+
+    raw: Int64Array
+    status: UInt32Array
+    transport: UInt32Array
+
+
+def words_of(words: Sequence[Word]) -> Words:
+    """Return words as arrays."""
+    raw, status, transport = zip(*words, strict=True) if words else ((), (), ())
+    return Words(
+        np.array(raw, np.int64), np.array(status, np.uint32), np.array(transport, np.uint32)
+    )
 
 
 def word_of(raw_type: str, built_in: str | None, value: float | None, status: int) -> Word:
@@ -95,12 +128,30 @@ def quality_of(status: int) -> int:
     return DOUBTED if severity == UNCERTAIN else FAILURE
 
 
+def is_overflow(status: UInt32Array) -> BoolArray:
+    """Return where a StatusCode says that the server's queue dropped values; same shape."""
+    told: BoolArray = (status & (INFO_TYPE | OVERFLOW)) == (INFO_DATA_VALUE | OVERFLOW)
+    return told
+
+
 def raw_of(raw_type: str, value: float) -> int:
     """Return the bits of a value as an int64 (docs/wire-format.md section 6)."""
     if raw_type == "float32":
-        return int(struct.unpack("<I", struct.pack("<f", value))[0])
+        return single(value)
     if raw_type == "float64":
-        return int(struct.unpack("<q", struct.pack("<d", value))[0])
+        return double(value)
     if raw_type == "uint64":
         return int(struct.unpack("<q", struct.pack("<Q", int(value)))[0])
     return int(value)
+
+
+def single(value: float) -> int:
+    """Return the bits of a float32."""
+    raw: int = UINT32.unpack(FLOAT32.pack(value))[0]
+    return raw
+
+
+def double(value: float) -> int:
+    """Return the bits of a float64."""
+    raw: int = INT64.unpack(FLOAT64.pack(value))[0]
+    return raw

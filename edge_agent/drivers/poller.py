@@ -126,6 +126,7 @@ class Line:
         self._is_shared = len(polled) > 1
         self._attempts = 0
         self._is_up: bool | None = None  # None: not known yet
+        self._remarks: Sequence[str] = ()
         self._is_reading = False
         self._is_stopping = False
 
@@ -173,6 +174,7 @@ class Line:
 
     async def _take_turns(self, connection: Connection) -> None:
         """Poll the devices, always the one that is due first; return when the link is closed."""
+        self._remark(connection.remarks)
         driver_of = dict(zip(self._polled, connection.drivers, strict=True))
         is_open = True
         while is_open and not self._is_stopping:
@@ -270,6 +272,12 @@ class Line:
             await clock.sleep_until(now_ns + BEAT_NS)
             self._around.beat()
         await clock.sleep_until(mono_ns)
+
+    def _remark(self, remarks: Sequence[str]) -> None:
+        """Tell what the other side does less than it was asked for, where that is new."""
+        if remarks and remarks != self._remarks:
+            log.warning("endpoint.limited", endpoint=str(self._endpoint), detail="; ".join(remarks))
+        self._remarks = remarks
 
     def _lost(self, detail: str) -> None:
         """Take note that there is no connection; said once, until there is one again."""

@@ -16,7 +16,7 @@ import h11
 import structlog
 
 from edge_agent.clock import NS_PER_S
-from edge_agent.health.pages import TEXT_TYPE, Page, page
+from edge_agent.health.pages import LONG_PAGES, TEXT_TYPE, Page, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,11 @@ async def _exchange(connection: socket.socket, sources: Sources) -> None:
             await loop.sock_sendall(connection, _response(parser, _refusal(status)))
         return
     if isinstance(event, h11.Request):
-        answer = _page(event, sources)
+        is_long = event.target.partition(b"?")[0] in LONG_PAGES
+        # Devices are polled by this loop: it must not wait for a page.
+        answer = (
+            await asyncio.to_thread(_page, event, sources) if is_long else _page(event, sources)
+        )
         has_body = event.method != b"HEAD"
         await loop.sock_sendall(connection, _response(parser, answer, has_body=has_body))
 

@@ -23,6 +23,7 @@ from edge_agent.quality.criteria import criteria_of
 from edge_agent.quality.history import History
 from edge_agent.quality.sentinels import Sentinels
 from edge_agent.quality.words import CLASS, PHASE, STATUS_LACKING, combined, marked, status_quality
+from edge_agent.wire.engineering import Scaling
 from edge_agent.wire.events import Event
 from edge_agent.wire.readings import Readings, Scan
 from edge_agent.wire.vocabulary import (
@@ -77,6 +78,11 @@ class Judge:
         self._quality = self._said
         self._sentinels = Sentinels.of(device)
         self._calibrations = Calibrations(device) if device.calibrations else None
+
+    @property
+    def scaling(self) -> Scaling:
+        """How the raw words of the device's channels become values."""
+        return self._criteria.scaling
 
     def judge(self, scan: Scan) -> Judgement:
         """Return the readings of a scan with their quality.

@@ -1,6 +1,5 @@
 """What a new device is: said by flags, asked of the technician where they say nothing."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -64,7 +63,9 @@ def wished(wish: Wish, site: Site, person: Person) -> Wished:
     name = wish.name or answer(person, "What is the device to be called?", flag="NAME")
     keys = told_keys(wish.keys)
     if "unit_id" in profile.OWN_KEYS and "unit_id" not in keys and person.is_there:
-        keys |= _told("unit_id", answer(person, "Unit id?", flag="--set unit_id=", default="1"))
+        keys |= told_keys(
+            [f"unit_id={answer(person, 'Unit id?', flag='--set unit_id=', default='1')}"]
+        )
     channels = [channel_of(word) for word in wish.channels or _points(profile, person)]
     for channel in channels:
         _complete(channel, profile, person)
@@ -151,15 +152,10 @@ def _mend(table: dict[str, object], problem: Problem, person: Person) -> None:
     said = answer(person, f"{problem.path} =", flag="--set")
     outer, _, inner = problem.path.partition(".")
     if not inner:
-        table |= _told(outer, said)
+        table |= told_keys([f"{outer}={said}"])
         return
     within = table.get(outer)
-    table[outer] = {**(within if isinstance(within, dict) else {}), **_told(inner, said)}
-
-
-def _told(key: str, said: str) -> dict[str, object]:
-    """Return what a person typed as a value of TOML; what is none is a text."""
-    try:
-        return tomllib.loads(f"{key} = {said}")
-    except tomllib.TOMLDecodeError:
-        return {key: said}
+    table[outer] = {
+        **(within if isinstance(within, dict) else {}),
+        **told_keys([f"{inner}={said}"]),
+    }

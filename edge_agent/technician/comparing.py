@@ -129,14 +129,13 @@ def _show(trial: Trial, person: Person) -> None:
 
 def _asked_values(subject: Subject, person: Person) -> dict[int, Decimal]:
     """Ask for one value: more would have changed before they were typed."""
-    channels = {
-        channel.number: channel.point
+    told = ", ".join(
+        channel.name
         for channel in subject.settings.channels
         if (point := subject.profile.point(channel.point)) and point.role is Role.MEASUREMENT
-    }
-    told = ", ".join(channels.values())
+    )
     said = person.ask(
-        f"What does the front panel show now? POINT=VALUE, of {told} (nothing: cannot see it) "
+        f"What does the front panel show now? NAME=VALUE, of {told} (nothing: cannot see it) "
     )
     return dict([_pair("--panel", said, subject, Decimal)]) if said else {}
 

@@ -24,6 +24,8 @@ from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.wire.readings import Scan
 from edge_agent.wire.vocabulary import NO_VALUE
 
+# A device that speaks for itself is given so many of its periods to be heard.
+PATIENCE: Final = 5
 # Between two scans of one look: analyzers have new values hardly more often.
 PAUSE_NS: Final = NS_PER_S // 5
 
@@ -85,8 +87,9 @@ def widened(scans: Sequence[Scan], device: Device) -> tuple[Scan, ...]:
 async def _scans(connection: Connection, device: Device, count: int, clock: Clock) -> Look:
     scans: list[Scan] = []
     faults: dict[str, None] = {}
-    is_refused = False
-    for index in range(count):
+    for index in range(count if connection.listen is None else max(count, PATIENCE)):
+        if index >= count and _is_whole(scans, device):
+            break
         if index:
             await _pause(connection, device, scans, clock)
         try:
@@ -98,12 +101,16 @@ async def _scans(connection: Connection, device: Device, count: int, clock: Cloc
         except LinkLostError as error:
             faults[str(error)] = None
         except DeviceRefusedError as error:
-            faults[str(error)] = None
-            is_refused = True
-            break
-    if connection.listen is not None and not is_refused:
-        await _pause(connection, device, scans, clock)
-    return Look(scans=tuple(scans), is_refused=is_refused, faults=tuple(faults))
+            return Look(scans=tuple(scans), is_refused=True, faults=(*faults, str(error)))
+    # What a device that speaks for itself had not said yet is no fault once it has.
+    told = () if connection.listen is not None and _is_whole(scans, device) else tuple(faults)
+    return Look(scans=tuple(scans), is_refused=False, faults=told)
+
+
+def _is_whole(scans: Sequence[Scan], device: Device) -> bool:
+    """Return whether something was heard of every channel."""
+    heard = {number for scan in scans for number in scan.channel.tolist()}
+    return len(heard) == len(device.points)
 
 
 async def _asked(driver: Driver) -> Sequence[Scan]:

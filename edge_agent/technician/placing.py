@@ -1,13 +1,10 @@
-"""Puts the file of a device into devices.d: checked with all others first, whole or not at all.
-
-Channel numbers are given once: the highest that was ever given here stands in a hidden file beside
-the devices, so that one that was removed is not given again.
-"""
+"""Puts the file of a device into devices.d: checked with all others first, whole or not at all."""
 
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -20,17 +17,12 @@ from edge_agent.config.library import Library, LoadedProfile
 from edge_agent.config.model import DeviceSettings
 from edge_agent.config.problem import ConfigurationError, Problem
 from edge_agent.config.profile import Profile
-from edge_agent.config.reading import read_toml
 from edge_agent.config.rules import DeviceFile, device_findings, gateway_findings
 from edge_agent.config.settings import DEVICES_FOLDER, Written, anchored_device, read_settings
 from edge_agent.config.structure import structure
 from edge_agent.errors import ExitCode, OperatorError
+from edge_agent.technician.numbers import FILE, TEXT, giving, highest_given
 
-NUMBERS_FILE: Final = ".channel-numbers"
-NUMBERS_TEXT: Final = """\
-# The highest channel number that was ever given on this gateway: none is given twice.
-highest = {highest}
-"""
 MODE: Final = 0o644
 
 
@@ -45,7 +37,17 @@ class Site:
 
     @classmethod
     def of(cls, agent_toml: Path, environ: Mapping[str, str]) -> "Site":
-        """Read the files; what is wrong with them is no matter yet."""
+        """Read the files; what is wrong with them is no matter yet.
+
+        Raises:
+            OperatorError: there is no gateway here.
+
+        """
+        if not agent_toml.exists():
+            raise OperatorError(
+                f"{agent_toml}: there is no gateway here. `edge-agent init` makes one",
+                exit_code=ExitCode.CONFIGURATION,
+            )
         return cls(
             agent_toml=agent_toml,
             written=read_settings(agent_toml, environ=environ, overrides={}),
@@ -61,12 +63,7 @@ class Site:
     @property
     def first_unused(self) -> int:
         """The channel number after the highest that was ever given."""
-        in_use = [
-            channel.number
-            for device in self.written.devices
-            for channel in device.settings.channels
-        ]
-        return 1 + max([*in_use, _highest(self.devices_folder / NUMBERS_FILE)], default=0)
+        return 1 + highest_given(self.devices_folder)
 
     def path_of(self, device: str) -> Path:
         """Return the file of a device that is new, by its name."""
@@ -117,26 +114,43 @@ class Site:
         return loaded.profile if isinstance(loaded, LoadedProfile) else None
 
 
-def put(site: Site, path: Path, text: str, *, is_new: bool, highest: int) -> None:
-    """Write the file of a device durably; the highest channel number first.
+def put_new(site: Site, path: Path, text: str, numbers: Collection[int]) -> None:
+    """Write the file of a new device durably; the highest channel number first.
 
     Args:
         site: where.
         path: the file.
         text: what it is to say; has no problems.
-        is_new: whether it must not be there yet.
-        highest: the highest channel number in it.
+        numbers: the channel numbers in it, none of which was ever given.
 
     Raises:
-        OperatorError: it is there already, or cannot be written.
+        OperatorError: it is there already, cannot be written, or a number was given meanwhile.
 
     """
-    numbers = site.devices_folder / NUMBERS_FILE
-    try:
+    with _told(path):
         site.devices_folder.mkdir(parents=True, exist_ok=True)
-        if highest > _highest(numbers):
-            _write(numbers, NUMBERS_TEXT.format(highest=highest), is_new=False)
-        _write(path, text, is_new=is_new)
+        with giving(site.devices_folder, min(numbers)):
+            highest = TEXT.format(highest=max(numbers))
+            _write(site.devices_folder / FILE, highest, is_new=False)
+            _write(path, text, is_new=True)
+
+
+def put_again(path: Path, text: str) -> None:
+    """Write the file of a device that there is durably.
+
+    Raises:
+        OperatorError: it cannot be written.
+
+    """
+    with _told(path):
+        _write(path, text, is_new=False)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say what keeps a file from being written."""
+    try:
+        yield
     except FileExistsError as error:
         raise OperatorError(
             f"{path}: exists already. Choose another name, or remove the file",
@@ -163,9 +177,14 @@ def refuse_problems(problems: tuple[Problem, ...]) -> None:
 def _write(path: Path, text: str, *, is_new: bool) -> None:
     """Write a file whole, and durably: under a hidden name first, which the agent does not read."""
     unfinished = path.with_name(f".{path.name}.unfinished")
+    before = None if is_new or not path.exists() else path.stat()
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            # Whatever the umask: the agent is another user than the technician.
+            os.fchmod(descriptor, MODE if before is None else before.st_mode & 0o777)
+            if before is not None and os.geteuid() == 0:
+                os.fchown(descriptor, before.st_uid, before.st_gid)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -180,26 +199,6 @@ def _write(path: Path, text: str, *, is_new: bool) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _highest(path: Path) -> int:
-    """Return the highest channel number that was given, 0 where none was.
-
-    Raises:
-        OperatorError: the file is there and cannot be understood.
-
-    """
-    if not path.exists():
-        return 0
-    read = read_toml(path)
-    highest = None if isinstance(read, Finding) else read.table.get("highest")
-    if not isinstance(highest, int):
-        raise OperatorError(
-            f"{path}: does not tell the highest channel number. Write highest = NUMBER, with the "
-            "highest that was ever given on this gateway",
-            exit_code=ExitCode.CONFIGURATION,
-        )
-    return highest
 
 
 def _table_of(path: Path, text: str) -> Mapping[str, object]:

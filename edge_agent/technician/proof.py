@@ -1,9 +1,11 @@
 """Whether the newest batches of a gateway are whole: signed, in line, without gap or duplicate.
 
-Pure but for the bytes it is handed. A batch is verified in every byte, as the centre would.
+Pure but for the bytes it is handed. A batch is verified in every byte, as the centre would. What
+was sealed before the time that is asked about is only listened to: a gap may reach into it.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +15,7 @@ from edge_agent.buffer.lately import Batch
 from edge_agent.wire.arrow import rows_of_stream
 from edge_agent.wire.batch import check_content, open_body
 from edge_agent.wire.chain import link_fault, successor_fault
-from edge_agent.wire.events import Event
+from edge_agent.wire.events import Event, parse_event
 from edge_agent.wire.header import Header, batch_hash
 from edge_agent.wire.readings import RowArray
 from edge_agent.wire.refusal import RefusedError
@@ -38,6 +40,15 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The time that is asked about, UTC ns, and the longest pause in it that needs no reason."""
+
+    since_ns: int
+    now_ns: int
+    pause_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """What was found.
 
@@ -50,6 +61,7 @@ class Proof:
         duplicates: told more than once.
         gaps: that lie in the time or reach into it.
         losses: events about readings that were given up.
+        pauses: from when to when nothing was stored at all, UTC ns: the agent did not run.
         faults: what does not verify, a sentence each.
 
     """
@@ -62,12 +74,13 @@ class Proof:
     duplicates: int
     gaps: tuple[Gap, ...]
     losses: int
+    pauses: tuple[tuple[int, int], ...]
     faults: tuple[str, ...]
 
     @property
     def is_whole(self) -> bool:
         """Whether every reading that was due is there, once, and verifies."""
-        return not (self.faults or self.duplicates or self.gaps or self.losses)
+        return not (self.faults or self.duplicates or self.gaps or self.losses or self.pauses)
 
 
 @dataclass(slots=True)
@@ -75,6 +88,7 @@ class _Walk:
     """One pass over batches, in order of position."""
 
     key: VerifyingKey
+    span: Span
     before: Header | None = None
     before_hash: bytes = b""
     position: int = 0
@@ -85,10 +99,21 @@ class _Walk:
     losses: int = 0
     rows: list[RowArray] = field(default_factory=list)
     gaps: dict[tuple[tuple[int, ...], int], Gap] = field(default_factory=dict)
+    sealed_ns: int = 0
+    pauses: list[tuple[int, int]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     def take(self, batch: Batch) -> None:
-        """Verify one batch and count what is in it."""
+        """Verify one batch and count what is in it; listen to an earlier one."""
+        with suppress(RefusedError):
+            header = Header.unpack(batch.header)
+            if batch.position == self.position + 1:
+                self.note_pause(header.wall_ns)
+            self.sealed_ns = header.wall_ns
+            if header.wall_ns < self.span.since_ns:
+                self.position = batch.position
+                self._listen(header, batch)
+                return
         self.batches += 1
         self.receipted += batch.is_receipted
         if self.position:
@@ -101,6 +126,20 @@ class _Walk:
         else:
             self.before, self.before_hash = header, batch.batch_hash
         self.position = batch.position
+
+    def note_pause(self, sealed_ns: int) -> None:
+        """Note a time in which nothing was stored, as far as it is asked about."""
+        if self.sealed_ns and sealed_ns - self.sealed_ns > self.span.pause_ns:
+            begin_ns = max(self.sealed_ns, self.span.since_ns)
+            if sealed_ns > begin_ns:
+                self.pauses.append((begin_ns, sealed_ns))
+
+    def _listen(self, header: Header, batch: Batch) -> None:
+        """Take in the gaps of a batch that is not asked about."""
+        for line in open_body(header, batch.body).event_lines:
+            event = parse_event(line)
+            if event.type == "gap":
+                self._hear(event)
 
     def _verified(self, batch: Batch) -> Header:
         """Return the header of a batch that verifies, after its content was counted.
@@ -151,11 +190,20 @@ class _Walk:
         self.gaps[gap.channels, gap.from_ns] = gap
 
 
-def proof_of(batches: Iterable[Batch], key: VerifyingKey) -> Proof:
-    """Return what is found in batches, oldest first, of the gateway with this key."""
-    walk = _Walk(key)
+def proof_of(batches: Iterable[Batch], key: VerifyingKey, span: Span) -> Proof:
+    """Return what is found in batches, oldest first, of the gateway with this key.
+
+    Args:
+        batches: those of the span, and some before it: gaps are told once an hour while open.
+        key: the present one of the gateway.
+        span: the time that is asked about.
+
+    """
+    walk = _Walk(key, span)
     for batch in batches:
         walk.take(batch)
+    walk.note_pause(span.now_ns)
+    since_ns = span.since_ns
     compared, duplicates = _duplicates(walk.rows)
     return Proof(
         batches=walk.batches,
@@ -164,8 +212,9 @@ def proof_of(batches: Iterable[Batch], key: VerifyingKey) -> Proof:
         readings=walk.readings,
         compared=compared,
         duplicates=duplicates,
-        gaps=tuple(walk.gaps.values()),
+        gaps=tuple(one for one in walk.gaps.values() if one.to_ns is None or one.to_ns > since_ns),
         losses=walk.losses,
+        pauses=tuple(walk.pauses),
         faults=tuple(walk.faults),
     )
 

@@ -26,8 +26,8 @@ def verdict(trial: Trial) -> str:
     """Return what the ways come to, and what a person has to do."""
     if trial.decided is not None:
         return (
-            f"only {trial.decided} fits. Compare a value with the front panel, then write it down "
-            "with `edge-agent device add` or `device confirm`"
+            f"only {trial.decided} fits. Compare a value with the front panel before you write it "
+            "down"
         )
     if not any(look.scans for look in trial.looks.values()):
         return "the device answers, and refuses every address: is it another model, or unit id?"

@@ -24,10 +24,18 @@ QUESTIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "modbus": "edge_agent.technician.discovery_modbus:asked",
         "opcua": "edge_agent.technician.discovery_opcua:asked",
+        "bayern_hessen": "edge_agent.technician.discovery_bayern_hessen:asked",
+        "dnp3": "edge_agent.technician.discovery_dnp3:asked",
     }
 )
-# Modbus over Serial Line V1.02, section 2.2: 1 to 247 are units, the others are reserved.
-UNITS: Final = range(1, 248)
+# Asked for by name only: an outstation may drop its master for whoever connects.
+UNUSUAL: Final = frozenset({"dnp3"})
+# Who there can be on a serial line. Modbus over Serial Line V1.02, section 2.2: 1 to 247 are units,
+# the others are reserved. Serinus 44 user manual 3.0, p. 168: ids have three digits.
+# IEEE 1815-2012, section 9.2.4.1.3: 0 to 65,519 are outstations.
+UNITS: Final[Mapping[str, range]] = MappingProxyType(
+    {"modbus": range(1, 248), "bayern_hessen": range(1000), "dnp3": range(65_520)}
+)
 
 
 class Outcome(StrEnum):
@@ -49,7 +57,7 @@ class Question:
         port: of the host.
         path: of the serial port.
         line: how octets go over it; None on a network.
-        unit_id: Modbus: which unit.
+        unit_id: which unit, or which instrument.
 
     """
 
@@ -95,7 +103,7 @@ def usual_protocols() -> Mapping[int, str]:
     return {
         scheme.port: protocol
         for protocol in PROFILE_KINDS
-        if protocol in QUESTIONS
+        if protocol in QUESTIONS and protocol not in UNUSUAL
         for scheme in profile_kind(protocol).SCHEMES.values()
         if scheme.port
     }
@@ -107,7 +115,7 @@ def tcp_questions(network: str, ports: str, *, unit_id: int) -> tuple[Question, 
     Args:
         network: an address, or several as 10.0.5.0/24.
         ports: separated by commas, each as PORT or PORT:PROTOCOL.
-        unit_id: that Modbus devices are asked for.
+        unit_id: unit or instrument that is asked for.
 
     Raises:
         OperatorError: it cannot be understood, or is too much.
@@ -116,6 +124,11 @@ def tcp_questions(network: str, ports: str, *, unit_id: int) -> tuple[Question, 
     hosts = _hosts(network)
     wanted = [_port(word) for word in ports.split(",")]
     _refuse_too_much(len(hosts) * len(wanted))
+    # Modbus Messaging on TCP/IP V1.0b, section 3.1.3: the unit identifier is one octet.
+    if unit_id > 255 and any(protocol == "modbus" for _, protocol in wanted):
+        raise _misunderstood("--unit", str(unit_id), "Modbus units are 0 to 255")
+    if unit_id > 999 and any(protocol == "bayern_hessen" for _, protocol in wanted):
+        raise _misunderstood("--unit", str(unit_id), "Bayern-Hessen instruments are 0 to 999")
     return tuple(
         Question(protocol=protocol, host=host, port=port, unit_id=unit_id)
         for host in hosts
@@ -123,7 +136,9 @@ def tcp_questions(network: str, ports: str, *, unit_id: int) -> tuple[Question, 
     )
 
 
-def serial_questions(path: str, line: SerialLine, units: str) -> tuple[Question, ...]:
+def serial_questions(
+    path: str, line: SerialLine, units: str, *, protocol: str = "modbus"
+) -> tuple[Question, ...]:
     """Return what is asked on a serial line; `units` is such as 1-16 or 1,5,7.
 
     Raises:
@@ -137,11 +152,12 @@ def serial_questions(path: str, line: SerialLine, units: str) -> tuple[Question,
         if not first.isdecimal() or not last.isdecimal() or int(first) > int(last):
             raise _misunderstood("--units", units, "write units as 1-16 or 1,5,7")
         found += range(int(first), int(last) + 1)[: MOST_QUESTIONS + 1]
-    if any(unit not in UNITS for unit in found):
-        raise _misunderstood("--units", units, "units are 1 to 247")
+    known = UNITS[protocol]
+    if any(unit not in known for unit in found):
+        raise _misunderstood("--units", units, f"there are {known.start} to {known.stop - 1}")
     _refuse_too_much(len(found))
     return tuple(
-        Question(protocol="modbus", path=path, line=line, unit_id=unit)
+        Question(protocol=protocol, path=path, line=line, unit_id=unit)
         for unit in dict.fromkeys(found)
     )
 

@@ -3,6 +3,7 @@
 Its settings may be incomplete: what is open is found out by looking at the device.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -166,19 +167,29 @@ def profile_of(profile_id: str, library: Library) -> LoadedProfile:
 
 
 def told_keys(words: Sequence[str]) -> dict[str, object]:
-    """Return the keys that lines of TOML say, such as `broker.client_id = "gateway-7"`.
+    """Return the keys that words say, such as `unit_id=3` or `broker.client_id=gateway-7`.
+
+    A value that is none of TOML is a text: who types in a shell need not quote twice.
 
     Raises:
-        OperatorError: one is no TOML.
+        OperatorError: one is no key with a value, or a key is there twice.
 
     """
     try:
-        return tomllib.loads("\n".join(words), parse_float=Decimal)
+        return tomllib.loads("\n".join(map(_as_toml, words)), parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise OperatorError(
-            f"--set: not TOML: {error}. Write KEY=VALUE as in a file, texts in quotes",
-            exit_code=ExitCode.USAGE,
+            f"--set: not TOML: {error}. Write KEY=VALUE as in a file", exit_code=ExitCode.USAGE
         ) from error
+
+
+def _as_toml(word: str) -> str:
+    key, sign, value = word.partition("=")
+    try:
+        tomllib.loads(word)
+    except tomllib.TOMLDecodeError:
+        return f"{key}{sign}{json.dumps(value.strip())}" if sign else word
+    return word
 
 
 def _sentence(text: str) -> str:

@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Footer, Static
 from textual.worker import get_current_worker
 
+from edge_agent.clock import SystemClock
 from edge_agent.errors import OperatorError
 from edge_agent.technician.look import Ask, Look, look
 from edge_agent.technician.showing import (
@@ -27,6 +28,10 @@ from edge_agent.technician.showing import (
 )
 
 LOOK_S: Final = 1.0
+# An agent with very many channels takes its time to answer: it is left alone so many times as long.
+REST: Final = 9
+# So many lines are drawn at most; the rest is found with `b`.
+MOST_LINES: Final = 2000
 EVENT_LINES: Final = 4
 STYLES: Final = {
     Mood.WELL: Style(),
@@ -56,6 +61,8 @@ class Watch(App[None]):
         super().__init__()
         self._ask = ask
         self._look: Look | None = None
+        self._clock = SystemClock()
+        self._rest_until_ns = 0
         self._is_asking = False
         self._shows_registers = False
         self._is_troubled_only = False
@@ -72,7 +79,7 @@ class Watch(App[None]):
     def on_mount(self) -> None:
         """Begin to ask."""
         self._begin_table()
-        self.set_interval(LOOK_S, self.ask_again)
+        self.set_interval(LOOK_S, self._ask_after_rest)
         self.ask_again()
 
     def action_registers(self) -> None:
@@ -93,20 +100,27 @@ class Watch(App[None]):
             self._is_asking = True
             self._wait_for_answer()
 
+    def _ask_after_rest(self) -> None:
+        if self._clock.now().mono_ns >= self._rest_until_ns:
+            self.ask_again()
+
     @work(thread=True)
     def _wait_for_answer(self) -> None:
         """Ask in a thread: an agent that is busy must not freeze the screen."""
         worker = get_current_worker()
         found: Look | None = None
+        asked_ns = self._clock.now().mono_ns
         problem = "the agent is not running"
         try:
             found = look(self._ask)
         except OperatorError as error:
             problem = str(error)
         if not worker.is_cancelled:
-            self.call_from_thread(self._answered, found, problem)
+            self.call_from_thread(self._answered, found, problem, asked_ns)
 
-    def _answered(self, found: Look | None, problem: str) -> None:
+    def _answered(self, found: Look | None, problem: str, asked_ns: int) -> None:
+        now_ns = self._clock.now().mono_ns
+        self._rest_until_ns = now_ns + REST * (now_ns - asked_ns)
         self._is_asking = False
         if found is None:
             self.query_one("#agent", Static).update(Text(problem, style="bold red"))
@@ -129,6 +143,7 @@ class Watch(App[None]):
         now_ns, registers = self._look.at_ns, self._shows_registers
         found = lines(self._look.channels, now_ns=now_ns, registers=registers)
         shown = [one for one in found if not self._is_troubled_only or one.mood is not Mood.WELL]
+        shown = shown[:MOST_LINES]
         keys = [str(one.channel) for one in shown]
         if keys != list(self._drawn):
             self._begin_table()

@@ -20,6 +20,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "size": "bytes per reading of a batch",
     "disk": "bytes to disk per reading",
     "footprint": "memory, start and CPU of the agent against its bare libraries",
+    "opcua": "the OPC UA driver against bare asyncua",
     "serial_line": "use of a serial Modbus line against its arithmetic",
     "faulty": "fifty devices, three of them faulty",
     "centre": "batches accepted over HTTP against bare inserts",

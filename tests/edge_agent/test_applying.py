@@ -1,33 +1,25 @@
 """A reload that cannot be carried out leaves the configuration in force as it was."""
 
-import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Final
 
 import pytest
 from structlog.testing import capture_logs
 
-from edge_agent.applying import Applying, Line
 from edge_agent.buffer.store import Buffer, BufferUnavailableError
-from edge_agent.clock import SystemClock
-from edge_agent.committer import Committer
-from edge_agent.config.loading import load_plan
+from edge_agent.buffer.verifying import THOROUGH, Intact, inspect_file
 from edge_agent.config.plan import Plan
-from edge_agent.configured import Configured
 from edge_agent.errors import OperatorError
 from edge_agent.health.status import ConfigurationStatus
-from edge_agent.health.systemd import Progress
 from edge_agent.lifetime import Order
-from edge_agent.overview import Overview
-from edge_agent.pipeline import Intake
-from edge_agent.polling import Pollers
-from edge_agent.uplink.client import open_uplink
 from edge_agent.wire.document import Document
-from tests.edge_agent.buffer.gateway import CENTRE, KEY, Gateway
+from edge_agent.wire.events import Event
+from tests.edge_agent.at_work import applying, plan, without_a_device
+from tests.edge_agent.buffer.gateway import GATEWAY, KEY
 
-GOOD: Final = Path(__file__).parents[1] / "cases" / "config" / "_good"
+RELOADS: Final = 200
 SHARED_LINE: Final = "agent.toml has changed: it is read at a start only. Restart the agent"
 
 
@@ -46,36 +38,7 @@ class Refusing(Buffer):
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return the folder of a gateway without a mistake, whose device is not there."""
-    shutil.copytree(GOOD, tmp_path, dirs_exist_ok=True)
-    path = tmp_path / "devices.d" / "stack-1.toml"
-    path.write_text(path.read_text().replace("127.0.0.1:5020", "127.0.0.1:1"))
-    return tmp_path
-
-
-def plan(folder: Path) -> Plan:
-    return load_plan(folder / "agent.toml", environ={}, overrides={})
-
-
-@asynccontextmanager
-async def applying(
-    folder: Path, reread: Callable[[], Plan], storage: Buffer | None = None
-) -> AsyncIterator[tuple[Applying, Overview]]:
-    """Yield what carries out reloads of a gateway whose pollers have not begun."""
-    clock = SystemClock()
-    active = Configured.of(plan(folder), KEY)
-    identity = active.uploader({CENTRE.key_id: CENTRE.verifying_key})
-    intake = Intake(active.judges, clock=clock, commit_interval_s=1)
-    centre = active.plan.settings.centre
-    async with (
-        Gateway(folder).opened() as buffer,
-        open_uplink(buffer, centre, identity, clock=clock, fraction=float) as uplink,
-    ):
-        committer = Committer(intake, storage or buffer)
-        overview = Overview(active.plan, intake, committer, uplink, clock=clock)
-        pollers = Pollers(intake, clock=clock, progress=Progress())
-        line = Line(intake=intake, committer=committer, pollers=pollers, overview=overview)
-        async with pollers:
-            yield Applying(active, line, reread, clock=clock), overview
+    return without_a_device(tmp_path)
 
 
 async def refused(folder: Path, reread: Callable[[], Plan], storage: Buffer | None = None) -> str:
@@ -139,3 +102,27 @@ async def test_where_nothing_was_good_what_is_applied_is_accepted_at_once(folder
         edition = plan(folder).edition
         assert overview.configuration == ConfigurationStatus(edition=edition, reloads=1)
     assert f'"accepted": "{edition}"' in (folder / "configurations" / "record.json").read_text()
+
+
+@pytest.mark.asyncio
+async def test_two_hundred_reloads_never_touch_the_buffer(folder: Path) -> None:
+    plans = [plan(folder)]
+    path = folder / "devices.d" / "stack-1.toml"
+    path.write_text("# the same\n" + path.read_text())
+    plans.append(plan(folder))
+    turns = cycle(plans)
+    async with applying(folder, lambda: next(turns)) as (one, overview):
+        file = folder / "buffer.db"
+        identity, intake, buffer = file.stat().st_ino, one._line.intake, one._line.committer.buffer
+        numbers = []
+        for _ in range(RELOADS):
+            intake.record(Event(type="note", at_ns=1, mono_ns=1, fields={"who": "a", "text": "b"}))
+            await one.carry_out(Order.RELOAD)
+            assert buffer.head is not None
+            numbers.append(buffer.head.header.batch_no)
+        assert numbers == list(range(1, RELOADS + 1))
+        assert overview.configuration.reloads == RELOADS
+        assert file.stat().st_ino == identity
+    found = inspect_file(file, gateway_id=GATEWAY, key=KEY.verifying_key, depth=THOROUGH)
+    assert isinstance(found, Intact)
+    assert len(found.chains) == 1

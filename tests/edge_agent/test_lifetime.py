@@ -128,3 +128,15 @@ async def test_a_stop_cuts_work_short_that_would_never_end() -> None:
         asyncio.get_running_loop().call_soon(orders.give, Order.STOP)
         assert await orders.until_stop(work()) is None
         assert await orders.next() is Order.STOP
+
+
+async def test_the_way_back_comes_before_what_is_new_and_a_stop_before_both() -> None:
+    async with Orders() as orders:
+        for order in reversed(Order):
+            orders.give(order)
+        assert [await orders.next() for _ in Order] == [
+            Order.STOP,
+            Order.ROLL_BACK,
+            Order.ACCEPT,
+            Order.RELOAD,
+        ]

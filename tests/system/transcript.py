@@ -28,7 +28,7 @@ ROOT: Final = Path(__file__).parents[2]
 OPENING, CLOSING, PROMPT = "```console", "```", "$ "
 LIMIT_S: Final = 60.0
 # A command that is asked again while it does not say what the page says: the world takes its time.
-AGAIN: Final = re.compile(r"edge-agent (status|verify)|central-sync fleet")
+AGAIN: Final = re.compile(r"edge-agent (doctor|status|verify|watch)|central-sync fleet")
 # Output that ends without a line's end for so long is a prompt.
 QUIET_S: Final = 0.3
 MASKS: Final = (
@@ -226,8 +226,11 @@ def _answer(waiting: str, text: str, step: Step) -> str:
         if line.startswith(waiting.strip()):
             answer = line[len(waiting.strip()) :].strip()
             point, _, value = answer.partition("=")
-            shown = re.findall(rf"{re.escape(point)} +[0-9A-F ]+? +(-?[\d.]+) ", text)
-            return f"{point}={shown[-1]}" if value and shown else answer
+            if not value:
+                return answer
+            words = r"[0-9A-F]{4}(?: [0-9A-F]{4})*"
+            shown = re.findall(rf" {re.escape(point)} +{words} +(-?[\d.]+) ", text)
+            return f"{point}={shown[-1]}"
     raise AssertionError(f"{step.command}: the page has no answer to: {waiting}")
 
 

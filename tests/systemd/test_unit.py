@@ -1,4 +1,4 @@
-"""The service unit: systemd accepts it without a word, it is hardened, and it fits the agent."""
+"""The service units: systemd accepts them without a word, and they are hardened as they should."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "systemd"
 UNIT = FOLDER / "edge-agent.service"
-EXECUTABLE = "/opt/emissionwatch-edge/bin/edge-agent"
+EXECUTABLES = {
+    UNIT: "/opt/edge-agent/current/bin/edge-agent",
+    FOLDER / "central-sync.service": "/opt/central-sync/bin/central-sync",
+}
+each_unit = pytest.mark.parametrize("unit", EXECUTABLES, ids=lambda path: path.stem)
 # Exposure in tenths, as `systemd-analyze security --threshold` takes it.
 LARGEST_EXPOSURE = 15
 
@@ -39,15 +43,16 @@ def service() -> dict[str, list[str]]:
 
 
 @needs_systemd
-def test_systemd_has_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
+@each_unit
+def test_systemd_has_nothing_to_say_about_the_unit(unit: Path, tmp_path: Path) -> None:
     # A misspelt key is only warned about, with exit code 0: any output is a failure.
-    stub = tmp_path / "edge-agent"
+    stub = tmp_path / "stub"
     stub.write_text("#!/bin/sh\n", encoding="ascii")
     stub.chmod(0o755)
-    text = UNIT.read_text(encoding="utf-8")
-    assert EXECUTABLE in text
-    copy = tmp_path / UNIT.name
-    copy.write_text(text.replace(EXECUTABLE, str(stub)), encoding="utf-8")
+    text = unit.read_text(encoding="utf-8")
+    assert EXECUTABLES[unit] in text
+    copy = tmp_path / unit.name
+    copy.write_text(text.replace(EXECUTABLES[unit], str(stub)), encoding="utf-8")
     result = run(str(ANALYZE), "verify", str(copy))
     assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
 
@@ -61,15 +66,17 @@ def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
 
 
 @needs_systemd
-def test_the_exposure_stays_within_its_limit() -> None:
+@each_unit
+def test_the_exposure_stays_within_its_limit(unit: Path) -> None:
     threshold = f"--threshold={LARGEST_EXPOSURE}"
-    result = run(str(ANALYZE), "security", "--offline=true", threshold, str(UNIT))
+    result = run(str(ANALYZE), "security", "--offline=true", threshold, str(unit))
     assert result.returncode == 0, result.stdout[-300:]
 
 
 @pytest.mark.skipif(SYSUSERS is None, reason="systemd-sysusers is missing: make system-packages")
-def test_the_user_file_is_accepted() -> None:
-    result = run(str(SYSUSERS), "--dry-run", str(FOLDER / "edge-agent.sysusers"))
+@each_unit
+def test_the_user_file_is_accepted(unit: Path) -> None:
+    result = run(str(SYSUSERS), "--dry-run", str(unit.with_suffix(".sysusers")))
     assert (result.stderr.count("ignoring"), result.returncode) == (0, 0), result.stderr
 
 

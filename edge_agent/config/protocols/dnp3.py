@@ -1,8 +1,9 @@
 """DNP3, as the agent runs it: which point of an outstation holds a value, and how it is asked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 from edge_agent.config.place import Place, Speech
 
@@ -77,6 +78,7 @@ class Dnp3Speech(Speech):
         without_flags: what a value without flags is taken for.
         tls: of an encrypted connection; None: it is not encrypted.
         backend: the library that carries it.
+        is_visitor: whether somebody else reads the outstation, whose events and reports these are.
 
     """
 
@@ -89,3 +91,8 @@ class Dnp3Speech(Speech):
     without_flags: WithoutFlags = WithoutFlags.GOOD
     tls: Tls | None = None
     backend: Backend = Backend.DNP3PY
+    is_visitor: bool = False
+
+    def visiting(self) -> Self:
+        """Return how to read present values, and to leave everything else as it is."""
+        return replace(self, events=Events.NONE, may_set_time=False, is_visitor=True)

@@ -14,6 +14,13 @@ class Security(StrEnum):
     BASIC256SHA256 = "basic256sha256"
 
 
+class Mode(StrEnum):
+    """How the values of a server are got."""
+
+    READ = "read"
+    SUBSCRIBE = "subscribe"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node(Place):
     """A variable: the URI of its namespace, because indices move, and its identifier.
@@ -38,6 +45,34 @@ class Certificates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """What a server is asked to do with the variables that are subscribed to.
+
+    Attributes:
+        interval_ms: so often it looks whether a variable has changed.
+        queue_size: so many changes of one variable it keeps until they are fetched.
+
+    """
+
+    interval_ms: int
+    queue_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTime:
+    """How far the source timestamps of a server are believed.
+
+    Attributes:
+        ahead_s: so far may one be ahead of our clock.
+        behind_s: so old may one be.
+
+    """
+
+    ahead_s: float
+    behind_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpcuaSpeech(Speech):
     """How a server is spoken to; devices of one endpoint agree on it.
 
@@ -46,9 +81,13 @@ class OpcuaSpeech(Speech):
             is not protected at all.
         user: user name; None: anonymous.
         password_file: its password, where it has one.
+        sampling: how the variables are subscribed to; None: they are read.
+        time: how far source timestamps are believed; None: values bear the time of their arrival.
 
     """
 
     certificates: Certificates | None
     user: str | None
     password_file: Path | None
+    sampling: Sampling | None = None
+    time: SourceTime | None = None

@@ -10,7 +10,15 @@ from edge_agent.config.endpoint import Scheme
 from edge_agent.config.model import DeviceSettings
 from edge_agent.config.place import Spot
 from edge_agent.config.profile import PointName, PointProfile, Profile, StatusProfile, TestVector
-from edge_agent.config.protocols.opcua import Certificates, Node, OpcuaSpeech, Security
+from edge_agent.config.protocols.opcua import (
+    Certificates,
+    Mode,
+    Node,
+    OpcuaSpeech,
+    Sampling,
+    Security,
+    SourceTime,
+)
 from edge_agent.config.protocols.opcua_settings import OpcuaSettings
 from edge_agent.config.structure import Misfit
 
@@ -111,15 +119,31 @@ class OpcuaProfile(Profile):
                     )
 
     def device_misfits(self, settings: DeviceSettings) -> Iterator[Misfit]:
-        """Yield nothing: the settings of a server agree in themselves or are refused."""
-        del settings
-        yield from ()
+        """Yield a sampling at which a value would be told again that nobody has looked at."""
+        own = settings.opcua
+        if own is None or own.mode is Mode.READ or own.sampling_ms <= settings.period_s * 1_000:
+            return
+        yield Misfit(
+            path=("opcua", "sampling_ms"),
+            message=f"the server looks every {own.sampling_ms} ms, which is beyond period_s "
+            f"{settings.period_s:g}",
+            remedy=f"write at most {int(settings.period_s * 1_000)}, or a longer period_s",
+        )
 
     def speech(self, settings: DeviceSettings) -> OpcuaSpeech:
         """Return how the server is spoken to; the settings have no misfits."""
         own = settings.opcua or OpcuaSettings()
+        sampling = time = None
+        if own.mode is Mode.SUBSCRIBE:
+            sampling = Sampling(interval_ms=own.sampling_ms, queue_size=own.queue_size)
+        if own.trusts_time:
+            time = SourceTime(ahead_s=own.time_ahead_s, behind_s=own.time_behind_s)
         return OpcuaSpeech(
-            certificates=_certificates(own), user=own.user, password_file=own.password_file
+            certificates=_certificates(own),
+            user=own.user,
+            password_file=own.password_file,
+            sampling=sampling,
+            time=time,
         )
 
     def spot(self, settings: DeviceSettings, point: str) -> Spot:

@@ -1,18 +1,23 @@
-"""What the file of a device says about its OPC UA server: security, certificates and user."""
+"""What the file of a device says about its OPC UA server: protection, and how values are got."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from edge_agent.config.constraint import Fault, field_faults, refuse
-from edge_agent.config.protocols.opcua import Security
+from edge_agent.config.constraint import Fault, Within, field_faults, refuse
+from edge_agent.config.protocols.opcua import Mode, Security
 
 FILES = ("certificate_file", "key_file", "server_certificate_file")
+# Analyzers bring a new value about once a second.
+SAMPLING_MS = 1_000
+# At one change a second, what changes while a subscription outlives us (`drivers.opcua`: 60 s).
+QUEUE_SIZE = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpcuaSettings:
-    """How a session with a server is protected; devices of one server say the same.
+    """How a session with a server is protected and used; devices of one server say the same.
 
     Attributes:
         security: none, or basic256sha256, which signs and encrypts.
@@ -21,6 +26,12 @@ class OpcuaSettings:
         server_certificate_file: the server's certificate, DER; a server with another is refused.
         user: user name, where the server asks for one.
         password_file: file with the password; only its owner may read it.
+        mode: read: variables are asked for at each poll; subscribe: the server tells each change.
+        sampling_ms: subscribe: so often the server looks whether a variable has changed.
+        queue_size: subscribe: so many changes of a variable the server keeps until we take them.
+        trusts_time: whether values are stored at the server's source timestamps.
+        time_ahead_s: so far may a source timestamp be ahead of our clock.
+        time_behind_s: so old may one be.
     """
 
     security: Security = Security.NONE
@@ -29,6 +40,12 @@ class OpcuaSettings:
     server_certificate_file: Path | None = None
     user: str | None = None
     password_file: Path | None = None
+    mode: Mode = Mode.READ
+    sampling_ms: Annotated[int, Within(10, 3_600_000)] = SAMPLING_MS
+    queue_size: Annotated[int, Within(1, 10_000)] = QUEUE_SIZE
+    trusts_time: bool = False
+    time_ahead_s: Annotated[float, Within(0.0, 3600.0)] = 2.0
+    time_behind_s: Annotated[float, Within(0.0, 31_536_000.0)] = 86_400.0
 
     def __post_init__(self) -> None:
         """Refuse a protected session without its certificates, and a password without a user."""
@@ -56,3 +73,10 @@ class OpcuaSettings:
                 message="a password, and no user that it is of",
                 remedy="write user, or remove password_file",
             )
+        for key, default in (("sampling_ms", SAMPLING_MS), ("queue_size", QUEUE_SIZE)):
+            if self.mode is Mode.READ and getattr(self, key) != default:
+                yield Fault(
+                    key=key,
+                    message="variables that are read have no sampling and no queue",
+                    remedy=f'write mode = "subscribe", or remove {key}',
+                )

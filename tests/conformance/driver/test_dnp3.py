@@ -1,6 +1,7 @@
 """What the DNP3 driver promises of events and reports: times, order, losses, who answers when."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -190,3 +191,22 @@ async def test_an_outstation_that_restarts_may_report_again() -> None:
         assert own.reports is True
         own.hold(state(1.0, kind=AI, at_ms=now_ms()), is_event=True)
         assert len(await portion(one)) == 1
+
+
+async def test_a_visitor_reads_and_leaves_events_and_reports_to_whom_they_belong() -> None:
+    own = filled()
+    own.reports = True
+    own.needs_time = True
+    visited = device(1, Events.UNSOLICITED, may_set_time=True)
+    async with serving(own) as (port, _):
+        endpoint = replace(visited.endpoint, port=port)
+        visitor = replace(visited, endpoint=endpoint, speech=visited.speech.visiting())
+        async with connected(visitor) as connection:
+            assert connection.listen is None
+            assert (await scan_of(connection.drivers[0])).raw.tolist()[0] == bits(0.5)
+            own.hold(state(7.0, at_ms=now_ms()), is_event=True)
+            await asyncio.sleep(0.05)
+            # It waits for a confirmation that a visitor does not give.
+            assert await connection.drivers[0].read() is None
+    assert len(own.events) == 1
+    assert (own.reports, own.time_set) == (True, [])

@@ -12,8 +12,8 @@ import pytest
 from edge_agent.cli.opcua import main
 from edge_agent.config.protocols.opcua import Certificates
 from edge_agent.errors import ExitCode, OperatorError
+from tests.conformance.driver.opcua import OPEN, RAW, device, protected, reading, serving
 from tests.conformance.driver.subject import scan_of
-from tests.conformance.driver.test_opcua import OPEN, RAW, device, protected, reading, serving
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.filterwarnings("default::DeprecationWarning")]
 

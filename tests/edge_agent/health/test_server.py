@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import stat
+import threading
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -89,6 +90,21 @@ async def get(path: Path, target: str, method: str = "GET") -> tuple[int, str, b
     answer = await told(path, f"{method} {target} HTTP/1.1\r\nHost: agent\r\n\r\n".encode())
     head, _, body = answer.partition(b"\r\n\r\n")
     return int(head.split()[1]), head.decode().lower(), body
+
+
+async def test_the_page_of_channels_is_not_put_together_on_the_loop_that_polls(
+    tmp_path: Path,
+) -> None:
+    threads: list[int] = []
+
+    def channels() -> list[ChannelStatus]:
+        threads.append(threading.get_ident())
+        return [CHANNEL]
+
+    async with serving(tmp_path / "s", replace(sources(), channels=channels)):
+        status, _, body = await get(tmp_path / "s", "/v1/channels?device=any")
+    assert (status, json.loads(body)["channels"][0]["raw"]) == (200, 1234)
+    assert threads != [threading.get_ident()]
 
 
 async def test_the_status_is_json_with_every_part(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import tomllib
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from edge_agent.cli.device import main
 from edge_agent.config.loading import load_plan
 from edge_agent.errors import ExitCode, OperatorError
-from edge_agent.technician.placing import Site, put
+from edge_agent.technician.placing import Site, put_new
 from edge_agent.wire.bundle import ChannelRow
 from tests.edge_agent.technician.gateway import KNOWN, OPEN, cdab, gateway
 from tests.edge_agent.technician.registers import holding
@@ -88,6 +89,59 @@ def _devices(config: Path) -> list[list[ChannelRow]]:
     return [list(device.channels) for device in sorted(devices, key=lambda one: one.name)]
 
 
+async def test_a_number_in_a_file_that_nobody_can_read_is_not_given_again(tmp_path: Path) -> None:
+    config = gateway(tmp_path, KNOWN)
+    (tmp_path / "devices.d" / "broken.toml").write_text(
+        "name = \n[[channels]]\nnumber = 1_7 # seventeen"
+    )
+    (tmp_path / "devices.d" / "old.toml.disabled").write_text("[[channels]]\nnumber = 20\n")
+    async with holding(cdab) as port:
+        assert await command(*add(config, port, "--channel", "v0", "--yes")) == ExitCode.OK
+    assert written(config)["channels"] == [{"number": 21, "point": "v0", "name": "stack-1 v0"}]
+
+
+async def test_who_was_overtaken_by_somebody_else_is_told_and_writes_nothing(
+    tmp_path: Path,
+) -> None:
+    config = gateway(tmp_path, KNOWN)
+    site = Site.of(config, {})
+    put_new(site, site.path_of("theirs"), "[[channels]]\nnumber = 1\n", [1])
+    with pytest.raises(OperatorError, match="somebody else has added a device") as caught:
+        put_new(site, site.path_of("ours"), "[[channels]]\nnumber = 1\n", [1])
+    assert caught.value.exit_code == ExitCode.TRY_AGAIN
+    assert not site.path_of("ours").exists()
+
+
+async def test_numbers_that_cannot_be_understood_are_not_guessed(tmp_path: Path) -> None:
+    config = gateway(tmp_path, KNOWN)
+    (tmp_path / "devices.d" / ".channel-numbers").write_text("higest = 7")
+    with pytest.raises(OperatorError, match="Write highest = NUMBER"):
+        await command(*add(config, 1, "--offline", "--yes"))
+
+
+async def test_without_a_gateway_nothing_is_added(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="`edge-agent init` makes one"):
+        await command(*add(tmp_path / "agent.toml", 1, "--offline", "--yes"))
+
+
+async def test_a_file_keeps_its_mode_and_a_new_one_can_be_read_by_the_agent(
+    config: Path,
+) -> None:
+    before = os.umask(0o077)
+    try:
+        async with holding(cdab) as port:
+            words = add(config, port, "--panel", "v0=118.3", "--yes")
+            assert await command(*words) == ExitCode.OK
+            path = config.parent / "devices.d" / "stack-1.toml"
+            assert path.stat().st_mode & 0o777 == 0o644
+            path.chmod(0o640)
+            where = ("stack-1", "--config", str(config), "--who", "B. Tech", "--yes")
+            assert await command("confirm", *where, "--panel", "v0=118.3") == ExitCode.OK
+            assert path.stat().st_mode & 0o777 == 0o640
+    finally:
+        os.umask(before)
+
+
 async def test_a_dry_run_shows_the_file_and_leaves_nothing(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,7 +194,7 @@ async def test_a_name_that_is_taken_and_a_file_that_is_there_are_refused(tmp_pat
     assert written(config) == before
     site = Site.of(config, {})
     with pytest.raises(OperatorError, match="exists already"):
-        put(site, site.path_of("stack-1"), "", is_new=True, highest=99)
+        put_new(site, site.path_of("stack-1"), "", [99])
     assert written(config) == before
 
 
@@ -148,6 +202,10 @@ async def test_a_fault_elsewhere_does_not_keep_a_device_from_being_added(tmp_pat
     config = gateway(tmp_path, KNOWN)
     (tmp_path / "centre-receipt.pem").unlink()
     (tmp_path / "devices.d" / "broken.toml").write_text("name = ")
+    (tmp_path / "devices.d" / "gm32.toml").write_text(  # nobody has confirmed its word order
+        'name = "gm32"\nprofile = "sick/gm32"\nendpoint = "tcp://10.0.0.1"\n'
+        '[[channels]]\nnumber = 4\npoint = "pressure_hpa"\nname = "p"\n'
+    )
     async with holding(cdab) as port:
         assert await command(*add(config, port, "--yes")) == ExitCode.OK
     assert written(config)["name"] == "stack-1"

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,44 @@ async def test_what_a_profile_leaves_to_the_site_is_asked(tmp_path: Path) -> Non
     new = await asyncio.to_thread(wished, wish, site, person)
     (channel,) = new.subject.settings.channels
     assert (channel.parameter, channel.unit_of_measure) == ("SO2", "mg/m3")
+
+
+async def test_a_unit_that_people_can_change_is_asked_for(tmp_path: Path) -> None:
+    text = KNOWN.replace('resolution = "0.01"', 'resolution = "0.01"\nunit_is_selectable = true')
+    site = Site.of(gateway(tmp_path, text), os.environ)
+    nothing = Panel(values={}, units={})
+    async with holding(cdab) as port:
+        endpoint = f"tcp://127.0.0.1:{port}"
+        wish = Wish(name="d", profile="acme/float", endpoint=endpoint, keys=(), channels=("v0",))
+        subject = (await asyncio.to_thread(wished, wish, site, Scripted())).subject
+        yes = Scripted(**{"show ppm for v0": "yes", "Who": "A. Tech"})
+        found = await asyncio.to_thread(
+            lambda: settled(subject, nothing, yes, who=None, clock=SystemClock())
+        )
+        with pytest.raises(OperatorError, match="nobody has seen ppm on its front panel"):
+            await asyncio.to_thread(
+                lambda: settled(subject, nothing, Scripted(), who="A", clock=SystemClock())
+            )
+    assert [one.how for one in found.stated] == ["the front panel shows ppm"]
+
+
+async def test_a_way_that_only_a_person_can_tell_is_asked_for(config: Path) -> None:
+    site = Site.of(config, os.environ)
+    async with holding(cdab) as port:
+        endpoint = f"tcp://127.0.0.1:{port}"
+        wish = Wish(name="d", profile="acme/float", endpoint=endpoint, keys=(), channels=("v0",))
+        subject = (await asyncio.to_thread(wished, wish, site, Scripted())).subject
+        same = Panel(values={1: Decimal("118.3")}, units={})
+        found = await asyncio.to_thread(
+            lambda: settled(subject, same, Scripted(), who="A", clock=SystemClock())
+        )
+        assert str(found.way) == "CDAB"
+        other = Panel(values={1: Decimal(7)}, units={})
+        for person, told in (
+            (Scripted(Which="ABDC"), "'ABDC' is none of them"),
+            (Scripted(Which="CDAB"), "the panel shows 7, the gateway reads 118.25"),
+        ):
+            with pytest.raises(OperatorError, match=told):
+                await asyncio.to_thread(
+                    partial(settled, subject, other, person, who="A", clock=SystemClock())
+                )

@@ -217,3 +217,23 @@ def test_whole_numbers_without_a_range_can_tell_nothing() -> None:
     whole = device("ABCD", 1, between=None, raw_type="uint32")
     evidence = evidence_of(Candidate(), whole, [raw_scan([5]), raw_scan([6])], {})
     assert evidence.distinct_count == 0
+
+
+@pytest.mark.parametrize(
+    ("plausible", "is_decided"), [(4, True), (5, True), (6, False), (9, False), (10, False)]
+)
+def test_a_way_is_decided_only_by_a_wide_margin(plausible: int, *, is_decided: bool) -> None:
+    best, other = (
+        Evidence(
+            way=Candidate(word_order=order),
+            distinct_count=10,
+            plausible_count=count,
+            values={1: Decimal(count)},
+        )
+        for order, count in ((WordOrder.ABCD, 10), (WordOrder.CDAB, plausible))
+    )
+    assert decided([other, best]) == (best.way if is_decided else None)
+
+
+def test_a_zero_is_not_counted_because_it_is_zero_in_every_order() -> None:
+    assert {one.distinct_count for one in found([scan([0.0, 118.25, 0.0], "ABCD")])} == {1}

@@ -14,8 +14,9 @@ from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.lately import Batch, batches_since
 from edge_agent.cli import init, verify
 from edge_agent.errors import ExitCode, OperatorError
-from edge_agent.technician.proof import Proof, proof_of
+from edge_agent.technician.proof import Proof, Span, proof_of
 from edge_agent.wire.events import Event
+from edge_agent.wire.header import Header
 from edge_agent.wire.signing import SigningKey
 from tests.edge_agent.buffer.gateway import KEY, MS, Gateway, Portion, receipts
 
@@ -34,8 +35,11 @@ async def kept(gateway: Gateway, *portions: Portion) -> list[Batch]:
     return list(batches_since(gateway.path, 0))
 
 
-def proof(batches: list[Batch]) -> Proof:
-    return proof_of(batches, KEY.verifying_key)
+def proof(batches: list[Batch], *, since_ns: int = 0, now_ns: int | None = None) -> Proof:
+    """Return what is found; nothing is a pause that is shorter than a minute."""
+    last_ns = Header.unpack(batches[-1].header).wall_ns
+    span = Span(since_ns=since_ns, now_ns=now_ns or last_ns, pause_ns=60 * S)
+    return proof_of(batches, KEY.verifying_key, span)
 
 
 def gap(gateway: Gateway, state: str, missed: int, to_ns: int | None = None) -> Portion:
@@ -83,6 +87,42 @@ async def test_a_gap_is_told_once_as_its_last_event_tells_it(tmp_path: Path) -> 
     assert not proof(batches).is_whole
 
 
+async def test_a_gap_that_is_open_since_before_is_a_gap_now(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path)
+    batches = await kept(gateway, gap(gateway, "open", 1), gateway.portion(3))
+    since_ns = Header.unpack(batches[-1].header).wall_ns
+    found = proof(batches, since_ns=since_ns)
+    assert (found.batches, len(found.gaps), found.is_whole) == (1, 1, False)
+
+
+async def test_a_gap_that_was_closed_before_is_none_now(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path)
+    portions = gap(gateway, "open", 1), gap(gateway, "closed", 7, to_ns=9 * S), gateway.portion(3)
+    batches = await kept(gateway, *portions)
+    assert proof(batches, since_ns=Header.unpack(batches[-1].header).wall_ns).is_whole
+
+
+async def test_a_time_in_which_nothing_was_stored_is_a_pause(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path)
+    await kept(gateway, gateway.portion(3))
+    stopped_ns = gateway.clock.utc_ns
+    gateway.clock.utc_ns += 300 * S
+    batches = await kept(gateway, gateway.portion(3))
+    ((begin_ns, end_ns),) = proof(batches).pauses
+    assert begin_ns <= stopped_ns
+    assert end_ns - begin_ns >= 300 * S
+    lately = proof(batches, since_ns=stopped_ns + 100 * S)
+    assert lately.pauses == ((stopped_ns + 100 * S, end_ns),)
+
+
+async def test_an_agent_that_has_stopped_is_a_pause_until_now(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path)
+    batches = await kept(gateway, gateway.portion(3))
+    last_ns = Header.unpack(batches[-1].header).wall_ns
+    assert proof(batches, now_ns=last_ns + 60 * S).is_whole
+    assert proof(batches, now_ns=last_ns + 61 * S).pauses == ((last_ns, last_ns + 61 * S),)
+
+
 def other_body(batch: Batch) -> Batch:
     return replace(batch, body=batch.body[:-1] + bytes([batch.body[-1] ^ 1]))
 
@@ -121,7 +161,8 @@ async def test_what_another_key_has_signed_is_a_fault(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path)
     batches = await kept(gateway, gateway.portion(3))
     stranger = SigningKey.from_seed(bytes(32)).verifying_key
-    assert "another key" in proof_of(batches, stranger).faults[0]
+    span = Span(since_ns=0, now_ns=gateway.clock.utc_ns, pause_ns=60 * S)
+    assert "another key" in proof_of(batches, stranger, span).faults[0]
 
 
 async def test_what_was_given_up_against_a_receipt_is_counted_as_absent(tmp_path: Path) -> None:

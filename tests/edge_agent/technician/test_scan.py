@@ -16,6 +16,7 @@ from edge_agent.cli.scan import main
 from edge_agent.config.endpoint import Parity, SerialLine
 from edge_agent.config.library import Library, LoadedProfile
 from edge_agent.config.protocols.registry import PROFILE_KINDS
+from edge_agent.drivers.bayern_hessen_frames import framed
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.technician.scanning import (
     QUESTIONS,
@@ -168,6 +169,26 @@ async def test_units_of_a_serial_line_are_asked_one_after_the_other(
 
 
 @pytest.mark.asyncio
+async def test_instruments_of_a_bayern_hessen_line_are_asked_only_for_their_data(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readexactly(9))
+        writer.write(framed(b"MD01 097 +1234+01 00 00 001 000001"))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        words = ("tcp", "127.0.0.1", "--ports", f"{port}:bayern_hessen", "--unit", "97")
+        (row,) = await scanned(capsys, *words)
+    assert asked == [b"\x02DA097\x033A"]  # the printed example of the Serinus 44 manual, p. 168
+    assert row["says"] == {"values": "1", "gas ids": "001"}
+
+
+@pytest.mark.asyncio
 async def test_a_port_that_is_not_there_is_told_with_what_to_check() -> None:
     with pytest.raises(OperatorError, match="group dialout") as caught:
         await command("serial", "/dev/ttyUSB99", "--yes")
@@ -208,6 +229,13 @@ def test_what_is_too_much_or_cannot_be_meant_is_refused(
     with pytest.raises(OperatorError) as caught:
         tcp_questions(network, ports, unit_id=1)
     assert told in str(caught.value)
+
+
+def test_a_modbus_unit_is_one_octet() -> None:
+    with pytest.raises(OperatorError, match="Modbus units are 0 to 255"):
+        tcp_questions("10.0.0.1", "502", unit_id=256)
+    (question,) = tcp_questions("10.0.0.1", "9000:bayern_hessen", unit_id=256)
+    assert question.unit_id == 256
 
 
 @pytest.mark.parametrize("units", ["0", "248", "1-300", "a", "1-", "5-1x", "-3", "5-1", ""])

@@ -115,6 +115,8 @@ async def watched(tmp_path: Path) -> AsyncIterator[Screen]:
     async with asyncio.TaskGroup() as group:
         settings = HealthSettings(socket=path)
         serving = group.create_task(serve_health(settings, agent.sources(), SystemClock()))
+        for _ in range(100):  # until it listens
+            await asyncio.sleep(0)
         app = Watch(ask)
         async with app.run_test(size=SMALL) as pilot:
             screen = Screen(pilot, app, agent)
