@@ -1,9 +1,11 @@
 """`edge-agent simulate`: a plant whose true values are known, served over its real protocol.
 
-Without --profile or --like it is the simulated stack of a protocol (docs/profiles.md section 5).
-With one of them it is a device of that profile: what its documents leave open, a flag or the file
-says, and what the site assigns is NOx, SO2, CO, O2, CO2 in this order unless --assign says more.
-Readings of a simulated device are no measurements: set gateway.simulated = true in agent.toml.
+Without --profile or --like it is the simulated stack of a protocol. With one of them it is a device
+of that profile. What its documents leave open, a flag or the file says; what the site assigns is
+NOx, SO2, CO, O2, CO2 in this order unless --assign says otherwise. docs/profiles.md section 11 says
+what every point shows. Stops at Ctrl-C or SIGTERM.
+
+Readings of a simulated device are no measurements: write gateway.simulated = true in agent.toml.
 """
 
 import argparse
@@ -30,7 +32,7 @@ from edge_agent.simulator.service import (
     instruments_of,
     simulate,
 )
-from edge_agent.simulator.site import Site, open_questions
+from edge_agent.simulator.site import NUMBERS, Site, open_questions
 
 SCENARIOS: Final = ", ".join(Scenario)
 MOST_LINES: Final = 20
@@ -93,9 +95,14 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, help="profiles.d is looked for beside it"
     )
-    model.add_argument("--word-order", type=WordOrder, metavar="ORDER", help=_words(WordOrder))
-    model.add_argument("--addressing", type=Addressing, metavar="COUNT", help=_words(Addressing))
-    model.add_argument("--unit-id", type=int, help="Modbus unit, Bayern-Hessen address (default 1)")
+    for flag, metavar, words in (
+        ("--word-order", "ORDER", WordOrder),
+        ("--addressing", "COUNTING", Addressing),
+    ):
+        known = [str(word) for word in words if word != words.UNKNOWN]
+        help_ = f"{', '.join(known)}: where the profile says unknown"
+        model.add_argument(flag, choices=known, metavar=metavar, help=help_)
+    model.add_argument("--unit-id", type=int, help="Modbus unit, Bayern-Hessen or DNP3 address")
     model.add_argument(
         "--assign",
         action="append",
@@ -110,11 +117,6 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _words(words: type[WordOrder] | type[Addressing]) -> str:
-    listing = ", ".join(word for word in words if word != "unknown")
-    return f"{listing}: where the profile says unknown"
-
-
 def _settings(known: argparse.Namespace) -> SimulatorSettings:
     """Return what is to be simulated.
 
@@ -123,22 +125,21 @@ def _settings(known: argparse.Namespace) -> SimulatorSettings:
         OperatorError: the profile or the file cannot be simulated so.
 
     """
-    library = Library.beside(known.config)
     profile, line = None, Line.RTU if known.rtu else Line.SERIAL if known.serial else Line.TCP
     site = Site(
-        word_order=known.word_order,
-        addressing=known.addressing,
+        word_order=known.word_order and WordOrder(known.word_order),
+        addressing=known.addressing and Addressing(known.addressing),
         number=known.unit_id,
         parameters=dict(map(_assigned, known.assign)),
     )
     if known.like is not None:
         if site != Site():
             raise ValueError("--like: the file says everything; leave the other flags")
-        device, profile = device_like(known.like, library)
+        device, profile = device_like(known.like, Library.beside(known.config))
         site = site_of(device)
         line = _line_of(device.endpoint) if line is Line.TCP else line
     elif known.profile is not None:
-        profile = profile_named(known.profile, library)
+        profile = profile_named(known.profile, Library.beside(known.config))
     if profile is not None and (questions := tuple(open_questions(profile, site))):
         raise OperatorError(*questions, exit_code=ExitCode.USAGE)
     return SimulatorSettings(
@@ -196,8 +197,9 @@ def _described(settings: SimulatorSettings) -> Iterator[str]:
     """Yield what the profile of a device leaves open, and how it is here."""
     instrument = instruments_of(settings, started_ns=0)[0]
     site = settings.site
-    settled = [word for word in (site.addressing, site.word_order) if word is not None]
-    yield ", ".join([instrument.profile.id, f"number {instrument.number}", *settled])
+    settled = [str(word) for word in (site.addressing, site.word_order) if word is not None]
+    number = [f"number {instrument.number}"] if settings.protocol in NUMBERS else []
+    yield ", ".join([instrument.profile.id, *number, *settled])
     named = [
         f"  {name}: {meaning.parameter}, {meaning.unit_of_measure}"
         for name, meaning in instrument.meanings.items()

@@ -17,8 +17,6 @@ from edge_agent.simulator.dnp3_outstation import ONLINE, Outstation, State
 from edge_agent.simulator.dnp3_server import Server, listening
 from edge_agent.simulator.instrument import Instrument, unscaled
 
-# docs/profiles.md, table 8.
-ADDRESS: Final = 10
 PERIOD_NS: Final = NS_PER_S // 2
 NS_PER_MS: Final = 1_000_000
 # Steps of its resolution that a value moves before it is worth an event.
@@ -29,7 +27,7 @@ DEADBAND: Final = 100
 async def dnp3(
     instruments: Sequence[Instrument], *, host: str, port: int, clock: Clock
 ) -> AsyncIterator[tuple[int, ...]]:
-    """Be outstations on ports that follow, all of one address: 10 unless the site has another.
+    """Be outstations on ports that follow, all of one address.
 
     Yields:
         The ports.
@@ -66,9 +64,8 @@ async def serving(
         clock: gives pace and the times of events.
 
     """
-    outstation, number = Outstation(), instrument.site.number
-    outstations = {ADDRESS if number is None else number: outstation}
-    listener = listening(outstations, host=host, port=port, clock=clock)
+    outstation = Outstation()
+    listener = listening({instrument.number: outstation}, host=host, port=port, clock=clock)
     follow(instrument, outstation, clock.now().utc_ns)
     async with listener as (own_port, server), asyncio.TaskGroup() as group:
         following = group.create_task(_followed(instrument, outstation, server, clock))

@@ -26,7 +26,7 @@ from edge_agent.simulator.plant import (
     Indication,
     Plant,
 )
-from edge_agent.simulator.site import PLANT_UNITS, Meaning, Site, meanings
+from edge_agent.simulator.site import NUMBERS, PLANT_UNITS, Meaning, Site, meanings
 
 STEADY_FROM: Final = 20
 # How many of a unit make one of the plant's unit.
@@ -66,8 +66,9 @@ class Instrument:
 
     @property
     def number(self) -> int:
-        """Its number on its line."""
-        return 1 if self.site.number is None else self.site.number
+        """Its number on its line; 0 where its protocol has none."""
+        usual, _ = NUMBERS.get(self.profile.protocol, (0, 0))
+        return usual if self.site.number is None else self.site.number
 
     @cached_property
     def meanings(self) -> Mapping[str, Meaning]:

@@ -119,8 +119,7 @@ class DeviceServer(ModbusTcpServer):
             case Fault.BUSY:
                 return ExcCodes.DEVICE_BUSY
             case Fault.DROP:
-                self._is_muted = True
-                self.drop()
+                self.drop()  # nothing is sent on a connection that is closed
                 return None
             case Fault.LATE:
                 await asyncio.sleep(LATE_S)

@@ -34,6 +34,10 @@ PLANT_UNITS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 NO_UNIT: Final = "1"
+# By protocol the number of a device on its line, where nobody says another, and the highest.
+NUMBERS: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
+    {"modbus": (1, 255), "bayern_hessen": (1, 999), "dnp3": (10, 65_519)}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,8 @@ class Site:
     Attributes:
         word_order: how the bytes of a value lie in its registers, where the profile says unknown.
         addressing: how its document counts registers, where the profile says unknown.
-        number: of the device on its line: Modbus unit, Bayern-Hessen address; None: 1.
+        number: of the device on its line: Modbus unit, Bayern-Hessen or DNP3 address; None: that
+            of `NUMBERS`.
         parameters: point -> what it measures, where the profile leaves it to the site.
         units: point -> its unit of measure, where the profile leaves it to the site.
         like: the file of the device that is to be simulated, if it was made from one; where a
@@ -66,13 +71,11 @@ class Meaning:
     Attributes:
         parameter: what it measures.
         unit_of_measure: of its values.
-        is_invented: whether neither profile nor site said what it measures.
 
     """
 
     parameter: str
     unit_of_measure: str
-    is_invented: bool = False
 
 
 def open_questions(profile: Profile, site: Site) -> Iterator[str]:
@@ -98,6 +101,11 @@ def open_questions(profile: Profile, site: Site) -> Iterator[str]:
         yield from _impossible(profile, site)
     elif (site.word_order, site.addressing) != (None, None):
         yield f"{profile.id} speaks {profile.protocol}: remove --word-order and --addressing"
+    _, highest = NUMBERS.get(profile.protocol, (0, -1))
+    if site.number is not None and not 0 <= site.number <= highest:
+        remedy = f"Write 0 to {highest}" if highest > 0 else "Remove it"
+        what = f"no number of a device that speaks {profile.protocol}"
+        yield f"--unit-id {site.number}: {what}. {remedy}"
     for name, parameter in site.parameters.items():
         yield from _cannot_mean(profile, name, parameter)
 
@@ -145,12 +153,11 @@ def meanings(profile: Profile, site: Site) -> dict[str, Meaning]:
         if point.of is not None:
             continue
         parameter = site.parameters.get(name) or point.parameter
-        is_invented = parameter is None
         if parameter is None:
             parameter = _invented(profile, point, name, open_count)
             open_count += 1
         unit = _unit(point, parameter, site.units.get(name))
-        found[name] = Meaning(parameter=parameter, unit_of_measure=unit, is_invented=is_invented)
+        found[name] = Meaning(parameter=parameter, unit_of_measure=unit)
     for name, point in points.items():
         if point.of is not None:
             owner = found[beside(name, point.of)]

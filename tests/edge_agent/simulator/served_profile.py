@@ -1,18 +1,20 @@
 """A device of any profile, served by the simulator and read by the agent's own driver and judge."""
 
 import asyncio
-import socket
-import sys
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
 
 from edge_agent.clock import NS_PER_S, Instant, SystemClock
 from edge_agent.config.device import Device
 from edge_agent.config.device_rules import device_misfits
-from edge_agent.config.library import LoadedProfile
+from edge_agent.config.library import SHIPPED, Library, LoadedProfile, listed, validated
 from edge_agent.config.model import (
     Addressing,
     ChannelSettings,
@@ -20,6 +22,7 @@ from edge_agent.config.model import (
     DeviceSettings,
     WordOrder,
 )
+from edge_agent.config.profile import PointProfile
 from edge_agent.config.protocols.bayern_hessen_settings import BayernHessenSettings
 from edge_agent.config.protocols.dnp3_settings import Dnp3Settings
 from edge_agent.config.protocols.modbus_profile import ModbusProfile
@@ -41,9 +44,18 @@ from edge_agent.simulator.site import Site, open_questions
 from edge_agent.wire.engineering import Scaling
 from edge_agent.wire.readings import Scan
 from edge_agent.wire.vocabulary import NO_VALUE, Reason
+from tests.edge_agent.simulator.local_broker import beside, broker_at, free_port
 
 CLOCK = SystemClock()
 LIMIT_S = 30
+CASES: Final = Path(__file__).parents[2] / "cases" / "profiles"
+PROFILES: Final = (
+    *listed(Library(folders=(files(SHIPPED),))),
+    *validated(sorted(CASES.glob("*.toml"))),
+)
+# Four digits (Thermo 42i Trace Level instruction manual, p. D-5), and the 24 bits of a binary32.
+PRECISION: Final = {"bayern_hessen": 0.5e-3, "float32": 2.0**-24}
+
 BROKER_OF = {"mqtt": mqtt.publish, "sparkplug": sparkplug.publish}
 # Whether a point speaks over a protocol is seen at its first value; until then it has this reason.
 NOT_YET = Reason.COMMUNICATION
@@ -94,54 +106,6 @@ def shown_by(instrument: Instrument) -> tuple[str, ...]:
     """Return the points that an instrument serves."""
     is_modbus = isinstance(instrument.profile, ModbusProfile)
     return Registers(instrument).served if is_modbus else tuple(instrument.points)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens at."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
-# amqtt leaves sockets to the garbage collector, which is an error here: it gets its own process.
-BROKER = """
-import asyncio, sys
-from edge_agent.simulator.broker import broker
-async def main():
-    async with broker(int(sys.argv[1])):
-        print("ready", flush=True)
-        await asyncio.Event().wait()
-asyncio.run(main())
-"""
-
-
-@asynccontextmanager
-async def broker_at(port: int) -> AsyncIterator[None]:
-    """Run the simulator's broker."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", BROKER, str(port), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        assert await process.stdout.readline() == b"ready\n"
-        yield
-    finally:
-        process.kill()
-        await process.communicate()
-
-
-@asynccontextmanager
-async def beside(work: Awaitable[None]) -> AsyncIterator[None]:
-    """Do something for as long as the block lasts."""
-
-    async def waited() -> None:
-        await work
-
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(waited())
-        yield
-        task.cancel()
 
 
 def settings_of(instrument: Instrument, port: int) -> DeviceSettings:
@@ -269,3 +233,25 @@ def _reads(device: Device, judge: Judge, scan: Scan) -> dict[int, Read]:
         value = Decimal(row.resolution) * int(integers[index]) if has_value else None
         found[row.channel] = Read(value=value, quality=quality, status=int(readings.status[index]))
     return found
+
+
+def assert_value(instrument: Instrument, name: str, read: Read, expected: float) -> None:
+    """Hold a value against what is shown, within what its type and the profile can tell."""
+    if read.quality & NO_VALUE:
+        return
+    point = instrument.points[name]
+    expected = held(point, expected)
+    relative = PRECISION.get(instrument.profile.protocol, PRECISION.get(point.raw_type, 0.0))
+    tolerance = float(point.resolution) + relative * abs(expected)
+    assert read.value is not None, name
+    assert float(read.value) == pytest.approx(expected, rel=0, abs=tolerance), name
+
+
+def held(point: PointProfile, value: float) -> float:
+    """Return a value as far as the type of its point reaches."""
+    ends = {"16": 16, "32": 32, "64": 64}.get(point.raw_type[-2:])
+    if "int" not in point.raw_type or ends is None:
+        return value
+    low, high = (0, 1 << ends) if point.raw_type[0] == "u" else (-(1 << ends - 1), 1 << ends - 1)
+    scale, offset = float(point.scale), float(point.offset)
+    return min(max(value, low * scale + offset), (high - 1) * scale + offset)

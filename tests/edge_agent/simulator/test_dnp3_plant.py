@@ -19,7 +19,7 @@ from edge_agent.config.resolve import device_of
 from edge_agent.drivers.base import LinkLostError
 from edge_agent.drivers.dnp3 import connect
 from edge_agent.errors import OperatorError
-from edge_agent.simulator.dnp3 import ADDRESS, dnp3, follow, serving
+from edge_agent.simulator.dnp3 import dnp3, follow, serving
 from edge_agent.simulator.dnp3_outstation import Outstation
 from edge_agent.simulator.instrument import Instrument
 from edge_agent.simulator.plant import SILENT_S, Plant, Scenario
@@ -45,7 +45,7 @@ def device(port: int) -> Device:
         name="stack-1",
         profile=loaded.profile.id,
         endpoint=f"tcp://127.0.0.1:{port}",
-        dnp3=Dnp3Settings(address=ADDRESS, events=Events.UNSOLICITED),
+        dnp3=Dnp3Settings(address=10, events=Events.UNSOLICITED),
         channels=tuple(
             ChannelSettings(number=number, point=name, name=name)
             for number, name in enumerate(loaded.profile.points, 1)

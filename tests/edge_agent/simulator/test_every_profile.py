@@ -7,24 +7,22 @@ say is taken from the profile's words alone, not from how the simulator chooses 
 
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.resources import files
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 from edge_agent.clock import NS_PER_S
-from edge_agent.config.library import SHIPPED, Library, LoadedProfile, listed, validated
-from edge_agent.config.profile import PointProfile
+from edge_agent.config.library import LoadedProfile
 from edge_agent.config.status_words import Meaning, StatusProfile
 from edge_agent.config.vocabulary import ClassWord, PhaseWord
 from edge_agent.simulator.instrument import Instrument
 from edge_agent.simulator.plant import Plant, Scenario
 from edge_agent.simulator.service import MAX_DEVICES
-from edge_agent.wire.vocabulary import NO_VALUE, Phase, QualityClass, Reason
+from edge_agent.wire.vocabulary import Phase, QualityClass, Reason
 from tests.edge_agent.simulator.served_profile import (
     CLOCK,
-    Read,
+    PROFILES,
+    assert_value,
     confirmed,
     device_at,
     read_by_the_agent,
@@ -34,11 +32,6 @@ from tests.edge_agent.simulator.served_profile import (
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.filterwarnings("default::DeprecationWarning")]
 
-CASES: Final = Path(__file__).parents[2] / "cases" / "profiles"
-PROFILES: Final = (
-    *listed(Library(folders=(files(SHIPPED),))),
-    *validated(sorted(CASES.glob("*.toml"))),
-)
 GOOD: Final = (ClassWord.GOOD, PhaseWord.MEASURING)
 # Scenario, seconds since its start, phase of the analyzer, whether it has failed.
 MOMENTS: Final = [
@@ -57,8 +50,6 @@ BY_ITSELF: Final = {
     # 500, stale, says that nobody should take the value.
     "sparkplug": dict.fromkeys(PhaseWord, ClassWord.FAILURE),
 }
-# Four digits (Thermo 42i Trace Level instruction manual, p. D-5), and the 24 bits of a binary32.
-PRECISION: Final = {"bayern_hessen": 0.5e-3, "float32": 2.0**-24}
 
 
 def instruments(loaded: LoadedProfile, plant: Plant) -> Iterator[Instrument]:
@@ -97,28 +88,6 @@ async def test_the_agent_reads_from_every_profile_what_the_plant_indicates(
                 assert class_and_phase(one.quality) in sayable(instrument, name, *said), name
         seen |= set(read)
     assert seen == set(loaded.profile.point_names())
-
-
-def assert_value(instrument: Instrument, name: str, read: Read, expected: float) -> None:
-    """Hold a value against what is shown, within what its type and the profile can tell."""
-    if read.quality & NO_VALUE:
-        return
-    point = instrument.points[name]
-    expected = held(point, expected)
-    relative = PRECISION.get(instrument.profile.protocol, PRECISION.get(point.raw_type, 0.0))
-    tolerance = float(point.resolution) + relative * abs(expected)
-    assert read.value is not None, name
-    assert float(read.value) == pytest.approx(expected, rel=0, abs=tolerance), name
-
-
-def held(point: PointProfile, value: float) -> float:
-    """Return a value as far as the type of its point reaches."""
-    ends = {"16": 16, "32": 32, "64": 64}.get(point.raw_type[-2:])
-    if "int" not in point.raw_type or ends is None:
-        return value
-    low, high = (0, 1 << ends) if point.raw_type[0] == "u" else (-(1 << ends - 1), 1 << ends - 1)
-    scale, offset = float(point.scale), float(point.offset)
-    return min(max(value, low * scale + offset), (high - 1) * scale + offset)
 
 
 def within_limits(instrument: Instrument, name: str, value: float) -> bool:

@@ -34,7 +34,7 @@ from edge_agent.simulator.instrument import Instrument
 from edge_agent.simulator.plant import Plant, Scenario
 from edge_agent.simulator.service import SERVERS, SimulatorSettings
 from edge_agent.wire.readings import Scan
-from tests.edge_agent.simulator.served_profile import beside, broker_at, free_port
+from tests.edge_agent.simulator.local_broker import beside, broker_at, free_port
 
 LIMIT_S = 20
 STARTED_NS = 1_790_000_000 * NS_PER_S
