@@ -31,8 +31,11 @@ from central_sync.config import CentreSettings, ExitCode, OperatorError
 from central_sync.evaluate.hour import Evaluator
 from central_sync.evaluate.plan_file import load_plan
 from central_sync.ingest.admit import admit
+from central_sync.ingest.allowance import Allowances
 from central_sync.ingest.bundles import Bundles
 from central_sync.ingest.committer import Committer
+from central_sync.ingest.decode import body_of
+from central_sync.ingest.decoder import Decoders, ReadBody
 from central_sync.ingest.metrics import IngestMetrics
 from central_sync.ingest.receipt_key import load_receipt_key, make_receipt_key, receipts_by
 from central_sync.ingest.upload import Ingest
@@ -104,10 +107,17 @@ def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Cent
         store.close()
 
 
-def web(centre: Centre, committer: Committer, *, plan: Plan, wake: Callable[[], None]) -> FastAPI:
+def web(
+    centre: Centre,
+    committer: Committer,
+    *,
+    plan: Plan,
+    wake: Callable[[], None],
+    read_body: ReadBody,
+) -> FastAPI:
     """Return the web application; `committer` must be running while it serves.
 
-    `wake` is called when there may be something to compute.
+    `wake` is called when there may be something to compute, `read_body` for every new batch.
     """
     settings, store = centre.settings, centre.store
     app = FastAPI(title="EmissionWatch centre", version=__version__, docs_url=None, redoc_url=None)
@@ -121,6 +131,8 @@ def web(centre: Centre, committer: Committer, *, plan: Plan, wake: Callable[[], 
         receipt_key=centre.receipt_key.verifying_key,
         metrics=IngestMetrics.register(registry),
         on_stored=wake,
+        allowances=Allowances(settings.limits, time.monotonic),
+        read_body=read_body,
     )
     bundles = Bundles(store=store, allow_simulated=settings.allow_simulated)
     app.router.routes += Uploads(ingest, bodies).routes
@@ -162,13 +174,15 @@ def listening_socket(settings: CentreSettings) -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator["Server"]:
+async def serving(
+    centre: Centre, listener: socket.socket, *, read_body: ReadBody = body_of
+) -> AsyncIterator["Server"]:
     """Serve on a socket while the body runs; on the way out requests under way are finished."""
     committer = Committer(centre.store)
     plan = load_plan(centre.settings.plan)
     evaluator = Evaluator(store=centre.store, plan=plan, parts=centre.settings.parts)
     worker = Worker(evaluator, now_ns=centre.now_ns)
-    app = web(centre, committer, plan=plan, wake=worker.wake)
+    app = web(centre, committer, plan=plan, wake=worker.wake, read_body=read_body)
     server = Server(_server_config(centre.settings, app))
     async with asyncio.TaskGroup() as fed:
         background = [fed.create_task(committer.run()), fed.create_task(worker.run())]
@@ -191,11 +205,12 @@ async def serve(centre: Centre, listener: socket.socket, told: Callable[[str], N
     host, port = listener.getsockname()[:2]
     scheme = "http" if centre.settings.tls is None else "https"
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-    async with serving(centre, listener):
-        log.info("centre.started", address=address, state=str(centre.settings.state))
-        told(address)
-        await stop.wait()
-        log.info("centre.stopping")
+    with Decoders() as decoders:
+        async with serving(centre, listener, read_body=decoders.body_of):
+            log.info("centre.started", address=address, state=str(centre.settings.state))
+            told(address)
+            await stop.wait()
+            log.info("centre.stopping")
     log.info("centre.stopped")
 
 

@@ -17,9 +17,10 @@ from edge_agent.applying import Applying, Line
 from edge_agent.buffer.records import Boot, Held
 from edge_agent.buffer.store import BufferUnavailableError, open_buffer
 from edge_agent.clock import NS_PER_S, Clock, SystemClock, boot_id
+from edge_agent.clock_steps import held_step
 from edge_agent.committer import Committer
 from edge_agent.config.plan import Plan
-from edge_agent.configured import Configured, documents_kept
+from edge_agent.configured import Configured, clock_of, documents_kept
 from edge_agent.health.server import serve_health
 from edge_agent.health.systemd import Notifier, Progress, feed_watchdog, watchdog_s
 from edge_agent.identity import load_receipt_keys, load_signing_key
@@ -47,13 +48,14 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
         reread: reads the configuration again, when SIGHUP asks for it.
 
     """
-    settings, clock, progress = plan.settings, SystemClock(), Progress()
+    settings, progress = plan.settings, Progress()
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
     limit_s = watchdog_s(os.environ, pid=os.getpid())
     boot = Boot(boot_id=boot_id(), software=version("emissionwatch-edge"))
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     key = load_signing_key(settings.gateway.key_file, credentials=Path(folder) if folder else None)
     active = Configured.of(plan, key)
+    clock = await clock_of(SystemClock(), settings.buffer.path, active.origin, boot.boot_id)
     uploader = active.uploader(load_receipt_keys(settings.centre.receipt_key_file))
     fraction = secrets.SystemRandom().random
     intake = Intake(active.judges, clock=clock, commit_interval_s=settings.buffer.commit_interval_s)
@@ -64,6 +66,8 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
     ):
         await documents_kept(buffer, plan)
         intake.remember(await buffer.marks())
+        for step in filter(None, [held_step(clock.now(), clock.held_ns)]):
+            intake.record(step)
         plan = active.plan
         committer = Committer(intake, buffer)
         overview = Overview(plan, intake, committer, uplink, clock=clock)

@@ -71,7 +71,7 @@ class Overview:
 
     def snapshot(self) -> Snapshot:
         """Return how the agent is doing now."""
-        trust = self._clock.trust()
+        trust, uplink = self._clock.trust(), self._uplink.status()
         return Snapshot(
             at_ns=self._clock.now().utc_ns,
             agent=AgentStatus(
@@ -83,8 +83,10 @@ class Overview:
             ),
             devices=tuple(map(self._device, self.plan.devices)),
             buffer=_buffer_status(self._committer),
-            uplink=self._uplink.status(),
-            clock=ClockStatus(state=trust.state, error_ms=trust.error_ms),
+            uplink=uplink,
+            clock=ClockStatus(
+                state=trust.state, error_ms=trust.error_ms, skew_ns=uplink.clock_skew_ns
+            ),
             configuration=self.configuration,
         )
 

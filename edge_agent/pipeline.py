@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Protocol, Self
 
-from edge_agent.clock import NS_PER_S, Clock
+from edge_agent.clock import NS_PER_S, Clock, Instant
 from edge_agent.clock_steps import ClockSteps
 from edge_agent.drivers.base import Delivery
 from edge_agent.quality.judge import Judgement
@@ -95,7 +95,7 @@ class Intake:
         self.recent = Recent()
         self._judges = judges
         self._clock = clock
-        self._steps = ClockSteps(clock.now())
+        self._steps = ClockSteps()
         self._interval_ns = round(commit_interval_s * NS_PER_S)
         # The first reading after a start commits at once: it proves that the line works.
         self._last_ns = clock.now().mono_ns - self._interval_ns
@@ -139,6 +139,9 @@ class Intake:
         Room is asked for beforehand. The pollers that were let in together may overshoot the
         limit by one scan each.
         """
+        now = self._clock.now()
+        if self._steps.has_stepped(now):
+            self._look_at_clock(now)
         judgement = self._judges[scan.device].judge(scan)
         for event in judgement.events:
             self.record(event)
@@ -235,9 +238,7 @@ class Intake:
 
     def take(self) -> Portion:
         """Return what waits, and a step of the wall clock since the last time; make room."""
-        step = self._steps.look(self._clock.now(), self._clock.trust())
-        if step is not None:
-            self.record(step)
+        self._look_at_clock(self._clock.now())
         portion = Portion(
             readings=tuple(self._readings),
             events=tuple(self._events),
@@ -251,6 +252,12 @@ class Intake:
         self._last_ns = self._clock.now().mono_ns
         self._has_room.set()
         return portion
+
+    def _look_at_clock(self, now: Instant) -> None:
+        """Hold the step of the wall clock since the last look, if there was one."""
+        step = self._steps.look(now, self._clock.trust())
+        if step is not None:
+            self.record(step)
 
 
 class Room:

@@ -15,6 +15,7 @@ import zstandard
 
 from central_sync.ingest.admit import must_read
 from central_sync.ingest.decode import body_of, kept_body
+from central_sync.ingest.decoder import ReadBody
 from central_sync.store.admission import (
     Body,
     Candidate,
@@ -83,7 +84,12 @@ def unpacked(body: bytes, encoding: str, *, limit: int = MAX_REQUEST) -> bytes:
 
 
 def prepared(
-    gateway_id: UUID, request: bytes, *, store: Store, receipt_key: VerifyingKey
+    gateway_id: UUID,
+    request: bytes,
+    *,
+    store: Store,
+    receipt_key: VerifyingKey,
+    read_body: ReadBody = body_of,
 ) -> Submission:
     """Return a request's frames as candidates, each body read if the decision needs it.
 
@@ -111,7 +117,7 @@ def prepared(
             rejected = encode_batch(frame)
     return Submission(
         gateway_id=gateway_id,
-        candidates=_read(gateway_id, candidates, store),
+        candidates=_read(gateway_id, candidates, store, read_body),
         presented=tuple(presented),
         refusal=refusal,
         rejected=rejected,
@@ -171,7 +177,9 @@ def _candidate(
     )
 
 
-def _read(gateway_id: UUID, candidates: Sequence[Candidate], store: Store) -> tuple[Candidate, ...]:
+def _read(
+    gateway_id: UUID, candidates: Sequence[Candidate], store: Store, read_body: ReadBody
+) -> tuple[Candidate, ...]:
     """Return the candidates with those bodies read on which a decision depends.
 
     What cannot be read in time stays unread: the gateway sends it again.
@@ -187,7 +195,7 @@ def _read(gateway_id: UUID, candidates: Sequence[Candidate], store: Store) -> tu
         kept = candidate.body_bytes
         has_time = not read or monotonic() - begun_s < READING_AT_MOST_S
         if has_time and must_read(candidate, around):
-            body = body_of(candidate.header, kept, candidate.flags)
+            body = read_body(candidate.header, kept, candidate.flags)
         if isinstance(body, Contents) and FrameFlag.HEADSTONE not in candidate.flags:
             kept = kept_body(candidate.header, kept)
         read.append(replace(candidate, body=body, body_bytes=kept))

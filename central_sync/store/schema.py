@@ -80,6 +80,35 @@ by_key(
     key("quarter", INT64),
     key("batch_id", INT64),
 )
+# What is known of the clocks of gateways (docs/calculations.md section 9).
+by_key(
+    "clock_anchor",
+    key("gateway_id", BYTES),
+    key("boot_count", INT64),
+    key("boot_id", BYTES),
+    key("mono_ns", INT64),
+    key("batch_id", INT64),
+    col("wall_ns", INT64),
+    col("error_ns", INT64),
+)
+by_key(
+    "clock_doubt",
+    key("gateway_id", BYTES),
+    key("boot_count", INT64),
+    key("boot_id", BYTES),
+    key("mono_ns", INT64),
+    key("batch_id", INT64),
+    col("mono_min", INT64),
+    col("mono_max", INT64),
+    col("quarters", TEXT),
+    col("is_due", sa.Integer()),
+    sa.Index(
+        "clock_doubt_due",
+        "gateway_id",
+        sqlite_where=sa.text("is_due"),
+        postgresql_where=sa.text("is_due <> 0"),
+    ),
+)
 by_key(
     "chain",
     key("gateway_id", BYTES),

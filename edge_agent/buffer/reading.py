@@ -16,6 +16,7 @@ from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
 from edge_agent.wire.vocabulary import Hash
 
+NEWEST_LOOKED_AT: Final = 8
 # What reading damaged bytes can raise besides our own errors: a value of another type, a number
 # out of range, or whatever SQLite says.
 DAMAGE_ERRORS: Final = (RefusedError, sqlite3.Error, ValueError, TypeError, OverflowError)
@@ -49,6 +50,15 @@ def last_verified(path: Path, *, gateway_id: UUID, key: VerifyingKey) -> Head | 
     return found
 
 
+def newest_verified(path: Path, *, gateway_id: UUID, key: VerifyingKey) -> Head | None:
+    """Return the newest batch of a buffer that nobody has open; None where none is readable.
+
+    Only a few rows are looked at: how many are damaged is for the opening to find out.
+    """
+    with closing(_verified_heads(path, f"DESC LIMIT {NEWEST_LOOKED_AT}", gateway_id, key)) as heads:
+        return next(heads, None)
+
+
 def _verified_heads(
     path: Path, order: str, gateway_id: UUID, key: VerifyingKey
 ) -> Generator[Head, None, None]:
@@ -56,7 +66,7 @@ def _verified_heads(
     try:
         with opened_read_only(path) as connection:
             for row in connection.execute(
-                "SELECT position, batch_hash, header, signature FROM sealed"  # noqa: S608 - DESC or ASC, from above
+                "SELECT position, batch_hash, header, signature FROM sealed"  # noqa: S608 - from above
                 f" ORDER BY position {order}"
             ):
                 head = _verified_head(row, gateway_id, key)

@@ -199,7 +199,7 @@ class Writer:
             boot_count=self._boot_count,
             boot_id=self._boot.boot_id,
         )
-        first = opening_events(place, stamp=stamp, origin=self.origin, boot=boot)
+        first = opening_events(place, portion.events, stamp=stamp, origin=self.origin, boot=boot)
         lines = [event.line for event in (*first, *portion.events)]
         cut = lots(portion.readings, lines)
         if not cut:

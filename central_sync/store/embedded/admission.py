@@ -22,7 +22,7 @@ from central_sync.store.admission import (
     Sign,
     Submission,
 )
-from central_sync.store.embedded import alarms, holes
+from central_sync.store.embedded import alarms, clocks, holes
 from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.ledger import mark_quarters
 from central_sync.store.embedded.record import missing_bundles
@@ -151,20 +151,20 @@ class _Accepting:
         write = self._complete if decision.completes else self._insert
         batch_id = write(candidate, decision.verdict, receipt, contents)
         if is_read:
-            self._index(candidate, contents, batch_id)
+            self._index(candidate, contents, batch_id, decision.verdict)
         self._count(candidate, decision, contents.at_max)
         return receipt
 
     def _insert(
         self, candidate: Candidate, verdict: Verdict, receipt: bytes, contents: Contents
-    ) -> int | None:
+    ) -> int:
         """Write a batch that is new; return its row's id."""
         header = candidate.header
         where = (header.gateway_id.bytes, header.chain_id.bytes, header.batch_no)
-        batch_id = self.connection.execute(
+        (batch_id,) = self.connection.execute(
             "insert into batch (gateway_id, chain_id, batch_no, batch_hash, verdict, header,"
             " signature, receipt, received_ns, at_min, at_max, record_count, body)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning id",
             (
                 *where,
                 candidate.batch_hash,
@@ -178,7 +178,7 @@ class _Accepting:
                 header.record_count,
                 candidate.body_bytes,
             ),
-        ).lastrowid
+        ).fetchone()
         became_head = self.connection.execute(
             "insert into chain (gateway_id, chain_id, head_no, head_hash, head_wall_ns,"
             " written_ns) values (?, ?, ?, ?, ?, ?) on conflict (gateway_id, chain_id)"
@@ -189,7 +189,7 @@ class _Accepting:
         ).fetchone()
         if became_head is not None:
             self.tallies[header.gateway_id].last_header = candidate.header_bytes
-        return batch_id
+        return int(batch_id)
 
     def _complete(
         self, candidate: Candidate, verdict: Verdict, receipt: bytes, contents: Contents
@@ -213,13 +213,18 @@ class _Accepting:
         ).fetchone()
         return int(batch_id)
 
-    def _index(self, candidate: Candidate, contents: Contents, batch_id: int | None) -> None:
+    def _index(
+        self, candidate: Candidate, contents: Contents, batch_id: int, verdict: Verdict
+    ) -> None:
         """Make a batch findable by time, and its hours due."""
         gateway = candidate.header.gateway_id.bytes
         self.connection.executemany(
             "insert into batch_quarter (gateway_id, quarter, batch_id) values (?, ?, ?)",
             [(gateway, quarter, batch_id) for quarter in contents.quarters],
         )
+        if verdict in clocks.MAIN_LINE:
+            more = clocks.note(self.connection, candidate.header, contents, batch_id, self.now_ns)
+            self.dirty.update((gateway, quarter) for quarter in more)
         self.dirty.update((gateway, quarter) for quarter in contents.quarters)
         config = (gateway, candidate.header.config_hash)
         if config not in self.configs:
