@@ -17,7 +17,6 @@ from edge_agent.applying import Applying, Line
 from edge_agent.buffer.records import Boot, Held
 from edge_agent.buffer.store import BufferUnavailableError, open_buffer
 from edge_agent.clock import NS_PER_S, Clock, SystemClock, boot_id
-from edge_agent.clock_steps import held_step
 from edge_agent.committer import Committer
 from edge_agent.config.plan import Plan
 from edge_agent.configured import Configured, clock_of, documents_kept
@@ -66,8 +65,7 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
     ):
         await documents_kept(buffer, plan)
         intake.remember(await buffer.marks())
-        for step in filter(None, [held_step(clock.now(), clock.held_ns)]):
-            intake.record(step)
+        intake.watch_clock(clock.held_ns)
         plan = active.plan
         committer = Committer(intake, buffer)
         overview = Overview(plan, intake, committer, uplink, clock=clock)

@@ -65,6 +65,11 @@ class Trust:
     error_ms: int | None
 
 
+def grown_ms(error_ms: int, alone_ns: int) -> int:
+    """Return the error of a clock that nothing has corrected for a time, milliseconds."""
+    return error_ms + -(-max(0, alone_ns) * DRIFT_PPM // (NS_PER_S * 1_000))
+
+
 class Clock(Protocol):
     """Time as the agent sees it."""
 

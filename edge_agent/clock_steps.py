@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
-from edge_agent.clock import HOLDOVER, LEAST_NS, MANUAL, NTP, RTC, UNSET, Instant, Trust
+from edge_agent.clock import HOLDOVER, LEAST_NS, MANUAL, NTP, RTC, UNSET, Instant, Trust, grown_ms
 from edge_agent.wire.events import CLOCK_STEP, Event
 from edge_agent.wire.header import Header
 from edge_agent.wire.vocabulary import UNKNOWN_ERROR_MS
@@ -24,6 +24,7 @@ class ClockSteps:
     def __init__(self, first: Instant | None = None) -> None:
         self._ahead_ns = None if first is None else first.utc_ns - first.mono_ns
         self._error_ms: int | None = None
+        self._looked_ns = 0
 
     def has_stepped(self, now: Instant) -> bool:
         """Return whether `look` has something to note: a step, or that it looks the first time."""
@@ -39,9 +40,15 @@ class ClockSteps:
             trust: how far the wall clock can be believed now.
 
         """
-        before_ns, self._ahead_ns = self._ahead_ns, now.utc_ns - now.mono_ns
+        before_ns, ahead_ns = self._ahead_ns, now.utc_ns - now.mono_ns
         error_ms, self._error_ms = self._error_ms, trust.error_ms
-        if before_ns is None or abs(self._ahead_ns - before_ns) < LEAST_NS:
+        if error_ms is not None:
+            error_ms = grown_ms(error_ms, now.mono_ns - self._looked_ns)
+        self._looked_ns = now.mono_ns
+        if before_ns is not None and abs(ahead_ns - before_ns) < LEAST_NS:
+            return None  # small steps add up until they are worth telling
+        self._ahead_ns = ahead_ns
+        if before_ns is None:
             return None
         return _step(now, before_ns=before_ns, before_error_ms=error_ms, trust=trust)
 
@@ -64,13 +71,16 @@ def untold_step(
     if last.boot_id != boot_id:
         return None
     before_ns = last.wall_ns - last.mono_ns
-    error_ms = None if last.wall_unc_ms == UNKNOWN_ERROR_MS else last.wall_unc_ms
+    error_ms, since_ns = last.wall_unc_ms, last.mono_ns
     for event in told:
         if event.type == CLOCK_STEP:
-            before_ns, error_ms = event.integer("new_ns") - event.mono_ns, None
+            before_ns, since_ns = event.integer("new_ns") - event.mono_ns, event.mono_ns
+            error_ms = event.integer("unc_ms")
     if abs(now.utc_ns - now.mono_ns - before_ns) < LEAST_NS:
         return None
-    return _step(now, before_ns=before_ns, before_error_ms=error_ms, trust=trust)
+    is_known = error_ms != UNKNOWN_ERROR_MS
+    before_error_ms = grown_ms(error_ms, now.mono_ns - since_ns) if is_known else None
+    return _step(now, before_ns=before_ns, before_error_ms=before_error_ms, trust=trust)
 
 
 def held_step(shown: Instant, held_ns: int) -> Event | None:

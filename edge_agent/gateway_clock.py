@@ -12,7 +12,6 @@ from typing import Final
 import structlog
 
 from edge_agent.clock import (
-    DRIFT_PPM,
     EARLIEST_PLAUSIBLE_NS,
     HOLDOVER,
     LEAST_NS,
@@ -23,11 +22,11 @@ from edge_agent.clock import (
     Clock,
     Instant,
     Trust,
+    grown_ms,
 )
 
 log = structlog.get_logger()
 
-_NS_PER_MS: Final = 1_000_000
 # In these states a clock may have been ahead of the truth: what it showed holds nothing back.
 _UNPROVEN: Final = frozenset({RTC, MANUAL})
 
@@ -114,9 +113,9 @@ class GatewayClock:
         if self._held_ns:
             return Trust(state=UNSET, error_ms=None)
         if self._disciplined is not None and self._is_held_over():
-            alone_ns = max(0, now.mono_ns - self._disciplined.mono_ns)
-            grown_ms = -(-alone_ns * DRIFT_PPM // (1_000_000 * _NS_PER_MS))
-            return Trust(state=HOLDOVER, error_ms=self._disciplined.error_ms + grown_ms)
+            known = self._disciplined
+            error_ms = grown_ms(known.error_ms, now.mono_ns - known.mono_ns)
+            return Trust(state=HOLDOVER, error_ms=error_ms)
         if self._is_set_by_hand and now.utc_ns >= EARLIEST_PLAUSIBLE_NS:
             return Trust(state=MANUAL, error_ms=None)
         return kernel

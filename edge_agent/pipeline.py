@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final, Protocol, Self
 
 from edge_agent.clock import NS_PER_S, Clock, Instant
-from edge_agent.clock_steps import ClockSteps
+from edge_agent.clock_steps import ClockSteps, held_step
 from edge_agent.drivers.base import Delivery
 from edge_agent.quality.judge import Judgement
 from edge_agent.recent import Recent
@@ -160,6 +160,14 @@ class Intake:
         self._marks.update(dict.fromkeys(marks))
         for mark in islice(list(self._marks), max(0, len(self._marks) - MARKS_KEPT)):
             del self._marks[mark]
+
+    def watch_clock(self, held_ns: int) -> None:
+        """Tell steps of the wall clock from here on, and one by which it is held ahead."""
+        now = self._clock.now()
+        self._look_at_clock(now)
+        held = held_step(now, held_ns)
+        if held is not None:
+            self.record(held)
 
     def deliver(self, delivery: Delivery) -> None:
         """Hold what a device sent unasked, unless it was held before."""

@@ -169,8 +169,8 @@ def _looked_at_again(connection: sqlite3.Connection, doubt: _Doubt) -> None:
     header = Header.unpack(doubt.header)
     gateway = header.gateway_id.bytes
     around = _around(connection, header, LARGEST)
-    own = _between(doubt.at_min, doubt.at_max)
     before = set(json.loads(doubt.quarters))
+    own = _found_in(connection, gateway, doubt) - before
     mono = (doubt.mono_min, doubt.mono_max)
     found = _quarters(header, doubt.received_ns, mono, around) - own
     connection.executemany(
@@ -184,6 +184,16 @@ def _looked_at_again(connection: sqlite3.Connection, doubt: _Doubt) -> None:
         (json.dumps(sorted(found)), *_boot(header), header.mono_ns, doubt.batch_id),
     )
     mark_quarters(connection, {(gateway, quarter) for quarter in own | before | found})
+
+
+def _found_in(connection: sqlite3.Connection, gateway: bytes, doubt: _Doubt) -> set[int]:
+    """Return the quarter-hours between the times of a batch as signed in which it is found."""
+    rows = connection.execute(
+        "select quarter from batch_quarter where gateway_id = ? and quarter between ? and ?"
+        " and batch_id = ?",
+        (gateway, doubt.at_min // QUARTER_NS, doubt.at_max // QUARTER_NS, doubt.batch_id),
+    )
+    return {quarter for (quarter,) in rows}
 
 
 def _find_in(
