@@ -28,6 +28,7 @@ COUNTING: Final = [
     "acoem/serinus-40",
     "acoem/serinus-44",
     "acoem/serinus-50",
+    "ametek/3050-slr",
     "saimosen/sms8200",
     "saimosen/sms8300",
     "saimosen/sms8400",
