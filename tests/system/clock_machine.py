@@ -1,8 +1,8 @@
 """A machine whose clocks are wrong in all the ways that clocks are, beside the true time.
 
 What it models: a crystal that drifts, a source of time that steps or slews and tells its error as
-the kernel does, a person who sets the clock, and boots at 1970, at the date of the last stop or by a
-battery clock.
+the kernel does, a person who sets the clock, and boots at 1970, at the date of the last stop or by
+a battery clock.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Lives of gateways whose clocks are wrong, through the agent's and the centre's own parts.
 
-Run as `python -m tests.system.clocks --count N --seed S`: N lives. In each the order of the readings
-must be kept, nothing signed may change, every step of a clock must be told, and the true time of every
-reading must lie within the limits that the centre gives it; each reading counts in one hour.
+Run as `python -m tests.system.clocks --count N --seed S`: N lives. In each the order of the
+readings must be kept, every step of a clock must be told, and the true time of every reading must
+lie within the limits that the centre gives it; each reading counts in one hour and in no other.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import random
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -23,7 +24,6 @@ import structlog
 from central_sync.model import StoredBatch
 from central_sync.programs.channels import OpenedBatch
 from central_sync.programs.opening import opened, settings_told
-from central_sync.calc.clock_hours import HOUR_NS
 from edge_agent.buffer.records import Boot
 from edge_agent.buffer.store import Buffer, open_buffer
 from edge_agent.clock import LEAST_NS
@@ -39,7 +39,7 @@ from edge_agent.wire.signing import SigningKey
 from edge_agent.wire.vocabulary import NO_HASH, ClockState, Hash, Verdict
 from tests.central_sync.evaluate.signing_gateway import Centre
 from tests.edge_agent.line import Calm
-from tests.system.clock_machine import DAY, HOUR, MINUTE, START, S, Machine
+from tests.system.clock_machine import DAY, HOUR, MINUTE, START, Machine, S
 
 STEPS: Final = 40
 BY_HAND: Final = (-DAY, DAY, -HOUR, HOUR, -3 * S, 3 * S, S // 2)
@@ -112,38 +112,48 @@ class Life:
 
     async def _happens(self, buffer: Buffer, intake: Intake, clock: GatewayClock) -> bool:
         """Let one thing happen; return whether this agent goes on."""
+        if sum(self.counts[kind] for kind in HAPPENINGS) >= STEPS:
+            await self._ends(buffer, intake)
+            return False
         kind = self.chance.choices(list(HAPPENINGS), weights=list(HAPPENINGS.values()))[0]
         self.counts[kind] += 1
-        machine, chance = self.machine, self.chance
-        if sum(self.counts.values()) >= STEPS:
-            self.is_over = True
-            machine.is_fed = chance.random() < 0.7
-            machine.pass_time(chance.randrange(S, HOUR))
-            await self._commit(buffer, intake)
-            await self._upload(buffer, all_of_it=True)
-            return False
         match kind:
             case "scan":
-                for _ in range(chance.randint(1, 12)):
-                    machine.pass_time(chance.randrange(S, 10 * MINUTE))
+                for _ in range(self.chance.randint(1, 12)):
+                    self.machine.pass_time(self.chance.randrange(S, 10 * MINUTE))
                     self._scan(intake, clock)
+            case "commit" | "long":  # a batch holds minutes: what is further apart is in two
+                await self._commit(buffer, intake)
+            case "upload":
+                await self._upload(buffer)
+            case "restart" | "power_cut":
+                await self._stops(kind, buffer, intake)
+                return False
+        self._goes_wrong(kind)
+        return True
+
+    def _goes_wrong(self, kind: str) -> None:
+        """Let happen to the machine what the agent does not do."""
+        machine, chance = self.machine, self.chance
+        match kind:
             case "idle":
                 machine.pass_time(chance.randrange(S, 3 * HOUR))
             case "long":
                 machine.pass_time(chance.randrange(DAY, 400 * DAY))
-            case "commit":
-                await self._commit(buffer, intake)
-            case "upload":
-                await self._upload(buffer)
             case "feed" | "starve":
                 machine.is_fed = kind == "feed"
             case "by_hand":
                 machine.set_by_hand(chance.choice(BY_HAND))
-            case _:
-                return await self._stops(kind, buffer, intake)
-        return True
 
-    async def _stops(self, kind: str, buffer: Buffer, intake: Intake) -> bool:
+    async def _ends(self, buffer: Buffer, intake: Intake) -> None:
+        """Let the last things come to the centre, by a clock that may be right by then."""
+        self.is_over = True
+        self.machine.is_fed = self.chance.random() < 0.7
+        self.machine.pass_time(self.chance.randrange(S, HOUR))
+        await self._commit(buffer, intake)
+        await self._upload(buffer, all_of_it=True)
+
+    async def _stops(self, kind: str, buffer: Buffer, intake: Intake) -> None:
         machine, chance = self.machine, self.chance
         if kind == "restart":
             await self._commit(buffer, intake)
@@ -153,7 +163,6 @@ class Life:
         else:
             machine.boot(off_ns=chance.choice([10 * S, 10 * MINUTE, 3 * HOUR, 3 * DAY]))
             del self.true_ns[self.durable :]
-        return False
 
     def _scan(self, intake: Intake, clock: GatewayClock) -> None:
         now = clock.now()
@@ -200,7 +209,7 @@ class Life:
             self._compute()
 
     def _compute(self) -> Counter[int]:
-        """Let the centre compute what is due; return the readings of each hour that it looked at."""
+        """Let the centre compute what is due; return the readings of each hour computed."""
         while self.centre.store.retime(64):
             continue
         found: Counter[int] = Counter()
@@ -220,6 +229,7 @@ class Life:
         is_alone = header.clock_state is ClockState.UNSET
         if is_alone and header.wall_ns < self.wall_before_ns:
             self.faults.append(f"began at {header.wall_ns}, before {self.wall_before_ns}")
+        self.wall_before_ns = header.wall_ns
 
     def _check(self) -> None:
         """Compare what the centre holds with what happened."""
@@ -267,7 +277,7 @@ class Life:
 
     def _check_steps(self, stored: list[StoredBatch]) -> None:
         """Check that what lies between the clocks of two batches is told by events."""
-        for one, other in zip(stored, stored[1:], strict=False):
+        for one, other in pairwise(stored):
             before, header = one.header, other.header
             if before.boot_id != header.boot_id:
                 continue
