@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Condition
 from time import monotonic
@@ -28,6 +28,7 @@ from edge_agent.wire.refusal import Code
 ReadBody: TypeAlias = Callable[[Header, bytes, FrameFlag], Body]
 """Finds out what the body of a verified header is."""
 
+PROGRAM: Final = ("-m", "central_sync.ingest.decoder_process")
 TRIES: Final = 2
 # It imports its libraries first, on a machine that may be busy with a thousand gateways.
 START_LIMIT_S: Final = 60.0
@@ -48,7 +49,8 @@ class DecoderEndedError(Exception):
 class Decoders:
     """A few decoders; any thread may call `body_of`, and of one gateway one body is read a time."""
 
-    def __init__(self, count: int | None = None) -> None:
+    def __init__(self, count: int | None = None, program: Sequence[str] = PROGRAM) -> None:
+        self._program = program
         self._idle: list[_Decoder] = []
         self._count = count or max(2, os.cpu_count() or 1)
         self._running = 0
@@ -105,7 +107,7 @@ class Decoders:
         with self._changed:
             decoder = self._idle.pop() if self._idle else None
         if decoder is None:
-            decoder = _Decoder()
+            decoder = _Decoder(self._program)
         is_good = False
         try:
             answer = decoder.answer(header.pack(), body, flags)
@@ -123,13 +125,13 @@ class Decoders:
 class _Decoder:
     """One process, and the line to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Sequence[str]) -> None:
         ours, theirs = socket.socketpair()
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
         with theirs:
             try:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "central_sync.ingest.decoder_process"],
+                self._process = subprocess.Popen(  # noqa: S603 - our own program
+                    [sys.executable, *program],
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     env=environment,

@@ -11,6 +11,8 @@ import httpx
 
 from central_sync.app import Centre, listening_socket, opened, serving
 from central_sync.config import CentreSettings
+from central_sync.ingest.decode import body_of
+from central_sync.ingest.decoder import ReadBody
 from edge_agent.wire.frame import MEDIA_TYPE
 from edge_agent.wire.receipt import Receipt
 from tests.central_sync.ingest.signed_chain import TEN, S, SignedChain
@@ -68,13 +70,15 @@ class Running:
 
 
 @asynccontextmanager
-async def running(state: Path, *, settings: CentreSettings | None = None) -> AsyncIterator[Running]:
+async def running(
+    state: Path, *, settings: CentreSettings | None = None, read_body: ReadBody = body_of
+) -> AsyncIterator[Running]:
     """Serve over a state folder."""
     chosen = settings or CentreSettings(state=state, listen="127.0.0.1:0")
     with listening_socket(chosen) as listener, opened(chosen, now_ns=lambda: NOW) as centre:
         port = listener.getsockname()[1]
         async with (
-            serving(centre, listener),
+            serving(centre, listener, read_body=read_body),
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
         ):
             yield Running(centre, client)
