@@ -34,8 +34,7 @@ from central_sync.ingest.admit import admit
 from central_sync.ingest.allowance import Allowances
 from central_sync.ingest.bundles import Bundles
 from central_sync.ingest.committer import Committer
-from central_sync.ingest.decode import body_of
-from central_sync.ingest.decoder import Decoders, ReadBody
+from central_sync.ingest.decoder import Decoders, ReadBodies, read_here
 from central_sync.ingest.metrics import IngestMetrics
 from central_sync.ingest.receipt_key import load_receipt_key, make_receipt_key, receipts_by
 from central_sync.ingest.upload import Ingest
@@ -113,11 +112,11 @@ def web(
     *,
     plan: Plan,
     wake: Callable[[], None],
-    read_body: ReadBody,
+    read_bodies: ReadBodies,
 ) -> FastAPI:
     """Return the web application; `committer` must be running while it serves.
 
-    `wake` is called when there may be something to compute, `read_body` for every new batch.
+    `wake` is called when there may be something to compute, `read_bodies` for new batches.
     """
     settings, store = centre.settings, centre.store
     app = FastAPI(title="EmissionWatch centre", version=__version__, docs_url=None, redoc_url=None)
@@ -132,7 +131,7 @@ def web(
         metrics=IngestMetrics.register(registry),
         on_stored=wake,
         allowances=Allowances(settings.limits, time.monotonic),
-        read_body=read_body,
+        read_bodies=read_bodies,
     )
     bundles = Bundles(store=store, allow_simulated=settings.allow_simulated)
     app.router.routes += Uploads(ingest, bodies).routes
@@ -175,14 +174,14 @@ def listening_socket(settings: CentreSettings) -> socket.socket:
 
 @asynccontextmanager
 async def serving(
-    centre: Centre, listener: socket.socket, *, read_body: ReadBody = body_of
+    centre: Centre, listener: socket.socket, *, read_bodies: ReadBodies = read_here
 ) -> AsyncIterator["Server"]:
     """Serve on a socket while the body runs; on the way out requests under way are finished."""
     committer = Committer(centre.store)
     plan = load_plan(centre.settings.plan)
     evaluator = Evaluator(store=centre.store, plan=plan, parts=centre.settings.parts)
     worker = Worker(evaluator, now_ns=centre.now_ns)
-    app = web(centre, committer, plan=plan, wake=worker.wake, read_body=read_body)
+    app = web(centre, committer, plan=plan, wake=worker.wake, read_bodies=read_bodies)
     server = Server(_server_config(centre.settings, app))
     async with asyncio.TaskGroup() as fed:
         background = [fed.create_task(committer.run()), fed.create_task(worker.run())]
@@ -206,7 +205,7 @@ async def serve(centre: Centre, listener: socket.socket, told: Callable[[str], N
     scheme = "http" if centre.settings.tls is None else "https"
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
     with Decoders() as decoders:
-        async with serving(centre, listener, read_body=decoders.body_of):
+        async with serving(centre, listener, read_bodies=decoders):
             log.info("centre.started", address=address, state=str(centre.settings.state))
             told(address)
             await stop.wait()

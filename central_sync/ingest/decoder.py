@@ -12,34 +12,47 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Condition
 from time import monotonic
-from typing import Final, Self, TypeAlias
+from typing import Final, NamedTuple, Self, TypeAlias
 from uuid import UUID
 
 import structlog
 
 from central_sync.ingest.committer import OverloadedError
+from central_sync.ingest.decode import body_of
 from central_sync.ingest.decoder_answer import GarbledAnswerError, unpacked
-from central_sync.ingest.decoder_process import ANSWERED, ASKED, LIMIT_S, READY
+from central_sync.ingest.decoder_process import ANSWERED, ASKED, COUNTED, LIMIT_S, READY
 from central_sync.store.admission import Body, Unfit
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.header import Header
 from edge_agent.wire.refusal import Code
 
-ReadBody: TypeAlias = Callable[[Header, bytes, FrameFlag], Body]
-"""Finds out what the body of a verified header is."""
+
+class Asked(NamedTuple):
+    """A verified header, and the body that came with it."""
+
+    header: Header
+    body: bytes
+    flags: FrameFlag
+
+
+ReadBodies: TypeAlias = Callable[[Sequence[Asked]], Sequence[Body]]
+"""Finds out what the bodies of verified headers of one gateway are."""
 
 PROGRAM: Final = ("-m", "central_sync.ingest.decoder_process")
 TRIES: Final = 2
 # It imports its libraries first, on a machine that may be busy with a thousand gateways.
 START_LIMIT_S: Final = 60.0
-# A decoder ends itself at LIMIT_S; whoever does not is ended.
-PATIENCE_S: Final = LIMIT_S + 2
-# Names of up to 1,024 losses fit many times over.
-LARGEST_ANSWER: Final = 4 * 1024 * 1024
+# The names of 1,024 losses fit, for as many bodies as are read at once.
+LARGEST_ANSWER: Final = 16 * 1024 * 1024
 # What a decoder inherits of the environment: enough to find its modules, and no secret.
 INHERITED: Final = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LANG", "LD_LIBRARY_PATH")
 
 log = structlog.get_logger()
+
+
+def read_here(asked: Sequence[Asked]) -> list[Body]:
+    """Read bodies in this process: for whoever trusts them, or has nothing to lose."""
+    return [body_of(*one) for one in asked]
 
 
 class DecoderEndedError(Exception):
@@ -47,7 +60,7 @@ class DecoderEndedError(Exception):
 
 
 class Decoders:
-    """A few decoders; any thread may call `body_of`, and of one gateway one body is read a time."""
+    """A few decoders; any thread may call it, and of one gateway one call is served at a time."""
 
     def __init__(self, count: int | None = None, program: Sequence[str] = PROGRAM) -> None:
         self._program = program
@@ -68,25 +81,36 @@ class Decoders:
         for decoder in idle:
             decoder.end()
 
-    def body_of(self, header: Header, body: bytes, flags: FrameFlag) -> Body:
-        """Return what the body of a verified header is.
+    def __call__(self, asked: Sequence[Asked]) -> list[Body]:
+        """Return what the bodies of some verified headers of one gateway are.
 
         Raises:
             OverloadedError: no decoder can be started now; come again.
 
         """
-        with self._turn(header.gateway_id):
-            for _ in range(TRIES - 1):
-                try:
-                    return self._asked(header, body, flags)
-                except DecoderEndedError as ended:
-                    log.warning("decoder.ended", gateway=str(header.gateway_id), reason=str(ended))
+        if not asked:
+            return []
+        gateway_id = asked[0].header.gateway_id
+        with self._turn(gateway_id):
             try:
-                return self._asked(header, body, flags)
+                return self._told(asked)
             except DecoderEndedError as ended:
-                reason = f"reading it ended {TRIES} decoders, the last one {ended}"
-                log.error("batch.poisonous", gateway=str(header.gateway_id), reason=reason)
-                return Unfit(code=Code.ARROW, detail=reason)
+                log.warning("decoder.ended", gateway=str(gateway_id), reason=str(ended))
+            # One of them did it: each is read alone.
+            return [self._alone(one) for one in asked]
+
+    def _alone(self, asked: Asked) -> Body:
+        """Return what one body is; one that ends its decoder is not tried for ever."""
+        for count in range(1, TRIES + 1):
+            try:
+                return self._told([asked])[0]
+            except DecoderEndedError as ended:
+                gateway, reason = str(asked.header.gateway_id), str(ended)
+                log.warning("decoder.ended", gateway=gateway, reason=reason)
+                if count == TRIES:
+                    detail = f"reading it ended {TRIES} decoders, the last one {reason}"
+                    return Unfit(code=Code.ARROW, detail=detail)
+        raise AssertionError("TRIES is at least one")
 
     @contextmanager
     def _turn(self, gateway_id: UUID) -> Iterator[None]:
@@ -103,14 +127,14 @@ class Decoders:
                 self._busy.discard(gateway_id)
                 self._changed.notify_all()
 
-    def _asked(self, header: Header, body: bytes, flags: FrameFlag) -> Body:
+    def _told(self, asked: Sequence[Asked]) -> list[Body]:
         with self._changed:
             decoder = self._idle.pop() if self._idle else None
         if decoder is None:
             decoder = _Decoder(self._program)
         is_good = False
         try:
-            answer = decoder.answer(header.pack(), body, flags)
+            answer = decoder.answer(asked)
             is_good = True
         finally:
             with self._changed:
@@ -152,19 +176,23 @@ class _Decoder:
             self.end()
             raise OverloadedError("a decoder did not begin")
 
-    def answer(self, header: bytes, body: bytes, flags: FrameFlag) -> Body:
-        """Return what the decoder makes of a body.
+    def answer(self, asked: Sequence[Asked]) -> list[Body]:
+        """Return what the decoder makes of some bodies.
 
         Raises:
             DecoderEndedError: it ended, took too long, or answered nonsense.
             OverloadedError: somebody else ended it.
 
         """
-        until_s = monotonic() + PATIENCE_S
+        patience_s = LIMIT_S * len(asked) + 2
+        question = [COUNTED.pack(len(asked))]
+        for one in asked:
+            head = ASKED.pack(one.flags, len(one.body))
+            question += head, one.header.pack(), one.body
         try:
-            self._line.settimeout(PATIENCE_S)
-            self._line.sendall(ASKED.pack(flags, len(body)) + header + body)
-            return unpacked(self._received(until_s))
+            self._line.settimeout(patience_s)
+            self._line.sendall(b"".join(question))
+            return unpacked(self._received(monotonic() + patience_s), len(asked))
         except GarbledAnswerError as fault:
             raise DecoderEndedError(f"answered nonsense: {fault}") from fault
         except OSError as fault:

@@ -18,13 +18,15 @@ import pyarrow as pa
 from central_sync.ingest.decode import body_of
 from central_sync.ingest.decoder_answer import packed
 from central_sync.model.arrow import rows_of_arrow
-from central_sync.store.admission import Unfit
+from central_sync.store.admission import Body, Unfit
 from edge_agent.wire.arrow import arrow_stream
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.header import HEADER_SIZE, Header
 from edge_agent.wire.readings import ROW
 from edge_agent.wire.refusal import Code
 
+COUNTED: Final = struct.Struct("<I")
+"""How many bodies follow."""
 ASKED: Final = struct.Struct("<II")
 """Frame flags, bytes of the body; behind it the header and the body."""
 ANSWERED: Final = struct.Struct("<I")
@@ -34,7 +36,7 @@ READY: Final = b"ready"
 MEMORY_BYTES: Final = 256 * 1024 * 1024
 """What reading one body may take: a payload of 4 MiB, its rows, hashes and a window of 8 MiB fit
 many times over."""
-LIMIT_S: Final = 10.0
+LIMIT_S: Final = 5.0
 """A body of the largest size takes some 0.2 s; one that takes so long is not read to its end."""
 
 
@@ -43,21 +45,24 @@ def main() -> None:
     _confine()
     with socket.socket(fileno=0) as line:
         line.sendall(ANSWERED.pack(len(READY)) + READY)
-        while asked := _received(line, ASKED.size):
-            flags, size = ASKED.unpack(asked)
-            header, body = _received(line, HEADER_SIZE), _received(line, size)
-            signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
-            answer = _answer(header, body, FrameFlag(flags))
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        while True:
+            (count,) = COUNTED.unpack(_received(line, COUNTED.size))
+            answer = packed([_next(line) for _ in range(count)])
             line.sendall(ANSWERED.pack(len(answer)) + answer)
 
 
-def _answer(header: bytes, body: bytes, flags: FrameFlag) -> bytes:
+def _next(line: socket.socket) -> Body:
+    """Return what the next body is, within the limits of time and memory."""
+    flags, size = ASKED.unpack(_received(line, ASKED.size))
+    header, body = _received(line, HEADER_SIZE), _received(line, size)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
     try:
-        return packed(body_of(Header.unpack(header), body, flags))
+        return body_of(Header.unpack(header), body, FrameFlag(flags))
     except MemoryError:
         detail = f"reading it takes more than {MEMORY_BYTES} bytes of memory"
-        return packed(Unfit(code=Code.ARROW, detail=detail))
+        return Unfit(code=Code.ARROW, detail=detail)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _confine() -> None:
@@ -75,7 +80,7 @@ def _confine() -> None:
 
 
 def _received(line: socket.socket, count: int) -> bytes:
-    """Return so many bytes; none where the other side has gone."""
+    """Return so many bytes; where the other side has gone, this is the end."""
     received = bytearray()
     while len(received) < count:
         piece = line.recv(min(count - len(received), 1 << 20))

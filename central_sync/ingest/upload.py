@@ -15,8 +15,7 @@ import structlog
 
 from central_sync.ingest.allowance import Allowances
 from central_sync.ingest.committer import Committer, OverloadedError
-from central_sync.ingest.decode import body_of
-from central_sync.ingest.decoder import ReadBody
+from central_sync.ingest.decoder import ReadBodies, read_here
 from central_sync.ingest.metrics import IngestMetrics
 from central_sync.ingest.receive import prepared, unpacked
 from central_sync.store.admission import Outcome, Refusal, Submission
@@ -41,7 +40,7 @@ class Ingest:
     metrics: IngestMetrics
     on_stored: Callable[[], None]
     allowances: Allowances
-    read_body: ReadBody = body_of
+    read_bodies: ReadBodies = read_here
     under_way: Counter[UUID] = field(default_factory=Counter)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
@@ -95,7 +94,7 @@ class Ingest:
             request,
             store=self.store,
             receipt_key=self.receipt_key,
-            read_body=self.read_body,
+            read_bodies=self.read_bodies,
         )
 
     def _count(self, submission: Submission, outcome: Outcome) -> None:

@@ -11,8 +11,7 @@ import httpx
 
 from central_sync.app import Centre, listening_socket, opened, serving
 from central_sync.config import CentreSettings
-from central_sync.ingest.decode import body_of
-from central_sync.ingest.decoder import ReadBody
+from central_sync.ingest.decoder import ReadBodies, read_here
 from edge_agent.wire.frame import MEDIA_TYPE
 from edge_agent.wire.receipt import Receipt
 from tests.central_sync.ingest.signed_chain import TEN, S, SignedChain
@@ -71,14 +70,14 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    state: Path, *, settings: CentreSettings | None = None, read_body: ReadBody = body_of
+    state: Path, *, settings: CentreSettings | None = None, read_bodies: ReadBodies = read_here
 ) -> AsyncIterator[Running]:
     """Serve over a state folder."""
     chosen = settings or CentreSettings(state=state, listen="127.0.0.1:0")
     with listening_socket(chosen) as listener, opened(chosen, now_ns=lambda: NOW) as centre:
         port = listener.getsockname()[1]
         async with (
-            serving(centre, listener, read_body=read_body),
+            serving(centre, listener, read_bodies=read_bodies),
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
         ):
             yield Running(centre, client)

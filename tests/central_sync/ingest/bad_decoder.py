@@ -35,6 +35,6 @@ def bad_body_of(header: Header, body: bytes, flags: FrameFlag) -> Body:
 
 
 if __name__ == "__main__":
-    decoder_process.body_of = bad_body_of
+    decoder_process.body_of = bad_body_of  # type: ignore[attr-defined] # its own, replaced
     decoder_process.LIMIT_S = LIMIT_S  # type: ignore[misc] # a shorter one, so that no test waits
     decoder_process.main()

@@ -10,7 +10,7 @@ import pytest
 
 from central_sync.ingest.committer import OverloadedError
 from central_sync.ingest.decode import body_of
-from central_sync.ingest.decoder import Decoders
+from central_sync.ingest.decoder import Asked, Decoders, read_here
 from central_sync.ingest.decoder_answer import GarbledAnswerError, packed, unpacked
 from central_sync.store.admission import Contents, Unfit, Unread
 from edge_agent.wire.batch import SignedBatch
@@ -42,6 +42,10 @@ def chain() -> SignedChain:
     return SignedChain()
 
 
+def asked_of(batch: SignedBatch) -> Asked:
+    return Asked(batch.header, batch.body, PLAIN)
+
+
 def bodies(chain: SignedChain) -> list[tuple[SignedBatch, FrameFlag]]:
     """Return a batch of every kind: good, damaged, unfit, a headstone, the largest."""
     genesis = chain.batch()
@@ -63,16 +67,19 @@ def bodies(chain: SignedChain) -> list[tuple[SignedBatch, FrameFlag]]:
 
 def test_a_process_says_what_the_reader_says(decoders: Decoders, chain: SignedChain) -> None:
     for batch, flags in bodies(chain):
-        found = decoders.body_of(batch.header, batch.body, flags)
-        assert found == body_of(batch.header, batch.body, flags)
+        asked = Asked(batch.header, batch.body, flags)
+        assert decoders([asked]) == read_here([asked])
+    together = [Asked(batch.header, batch.body, flags) for batch, flags in bodies(chain)]
+    assert decoders(together) == read_here(together)
+    assert decoders([]) == []
 
 
 def test_what_a_body_is_goes_over_the_line_and_back(chain: SignedChain) -> None:
     for batch, flags in bodies(chain):
         found = body_of(batch.header, batch.body, flags)
-        assert unpacked(packed(found)) == found
+        assert unpacked(packed([found, found]), 2) == [found, found]
     with pytest.raises(TypeError):
-        packed(Unread())
+        packed([Unread()])
 
 
 @pytest.mark.parametrize(
@@ -92,7 +99,7 @@ def test_what_a_body_is_goes_over_the_line_and_back(chain: SignedChain) -> None:
 )
 def test_nonsense_is_no_answer(answer: bytes) -> None:
     with pytest.raises(GarbledAnswerError):
-        unpacked(answer)
+        unpacked(b"[" + answer + b"]" if answer.startswith(b"[") else answer, 1)
 
 
 @pytest.mark.parametrize(
@@ -110,17 +117,18 @@ def test_a_body_that_ends_its_decoder_is_unfit_and_the_next_one_is_read(
 ) -> None:
     good, *_, poison = chain.batches(number + 1)
     with Decoders(1, BAD) as decoders:
-        found = decoders.body_of(poison.header, poison.body, PLAIN)
-        assert isinstance(found, Unfit)
-        assert found.code is Code.ARROW
-        assert why in found.detail
-        assert isinstance(decoders.body_of(good.header, good.body, PLAIN), Contents)
+        before, found, behind = decoders([asked_of(good), asked_of(poison), asked_of(good)])
+    assert isinstance(before, Contents)
+    assert isinstance(behind, Contents)
+    assert isinstance(found, Unfit)
+    assert found.code is Code.ARROW
+    assert why in found.detail
 
 
 def test_a_decoder_that_is_ended_from_outside_condemns_nothing(chain: SignedChain) -> None:
     batch = chain.batches(bad_decoder.IS_KILLED + 1)[-1]
     with Decoders(1, BAD) as decoders, pytest.raises(OverloadedError, match="from outside"):
-        decoders.body_of(batch.header, batch.body, PLAIN)
+        decoders([asked_of(batch)])
 
 
 @pytest.mark.parametrize("program", [("-c", "raise SystemExit(1)"), ("-c", "print(1)")])
@@ -129,17 +137,15 @@ def test_decoders_that_do_not_begin_condemn_nothing(
 ) -> None:
     batch = chain.batch()
     with Decoders(1, program) as decoders, pytest.raises(OverloadedError, match="before it began"):
-        decoders.body_of(batch.header, batch.body, PLAIN)
+        decoders([asked_of(batch)])
 
 
 def test_one_gateway_that_hangs_does_not_hold_up_another(chain: SignedChain) -> None:
     other = SignedChain(gateway_id=uuid_of(9))
     hanging, good = chain.batches(bad_decoder.HANGS + 1)[-1], other.batch()
     with Decoders(2, BAD) as decoders, ThreadPoolExecutor(5) as threads:
-        stuck = [
-            threads.submit(decoders.body_of, hanging.header, hanging.body, PLAIN) for _ in range(2)
-        ]
-        found = threads.submit(decoders.body_of, good.header, good.body, PLAIN).result()
+        stuck = [threads.submit(decoders, [asked_of(hanging)]) for _ in range(2)]
+        (found,) = threads.submit(decoders, [asked_of(good)]).result()
         assert isinstance(found, Contents)
         assert not stuck[1].done()
-        assert all(isinstance(one.result(), Unfit) for one in stuck)
+        assert all(isinstance(one.result()[0], Unfit) for one in stuck)
