@@ -173,11 +173,14 @@ def times(at: Int64Array, mono: Int64Array, clock: BatchClock, around: Around) -
     return Times(time=time, earliest=earliest, latest=latest, is_moved=time != at)
 
 
-def spans(clock: BatchClock, mono: tuple[int, int], around: Around) -> tuple[tuple[int, int], ...]:
-    """Return the times at which a batch's readings by an untrusted setting must be looked for.
+def spans(
+    clock: BatchClock, at: tuple[int, int], mono: tuple[int, int], around: Around
+) -> tuple[tuple[int, int], ...]:
+    """Return the times at which a batch's readings by untrusted settings must be looked for.
 
     Args:
         clock: of the batch.
+        at: smallest and largest `at` of its rows.
         mono: smallest and largest `mono` of its rows.
         around: the anchors next to it.
 
@@ -185,12 +188,19 @@ def spans(clock: BatchClock, mono: tuple[int, int], around: Around) -> tuple[tup
         Ranges of UTC ns, both ends inclusive.
 
     """
-    ends = np.array(mono, np.int64)
-    time, earliest, latest = _set_right(plus(ends, clock.own.offset_ns), ends, clock, around)
-    if _is_near(earliest, latest).all():
-        return ((int(earliest[0]), int(latest[1])),)
-    limits = [one for one in (earliest, latest) if not (one == EARLIEST).any()]
-    return tuple((int(one[0]), int(one[1])) for one in (time, *limits))
+    anchor = anchor_of(clock, around)
+    best_ns = clock.mono_ns if anchor is None else anchor.mono_ns
+    # Limits are closest where the time is counted from, and widen on both sides of it.
+    probes = np.array((mono[0], max(mono[0], min(mono[1], best_ns)), mono[1]), np.int64)
+    time, earliest, latest = _set_right(plus(probes, clock.own.offset_ns), probes, clock, around)
+    if _is_near(earliest, latest).any():
+        lowest, highest = int(time[0]) - WIDEST_NS, int(time[-1]) + WIDEST_NS
+        return ((max(int(earliest[0]), lowest), min(int(latest[-1]), highest)),)
+    ranges = [time]
+    if abs(at[1] - at[0] - (mono[1] - mono[0])) >= ALIKE_NS:
+        # Several settings: what another one showed may lie outside the limits, and counts there.
+        ranges += [one for one in (earliest, latest) if not (one == EARLIEST).any()]
+    return tuple((int(one[0]), int(one[-1])) for one in ranges)
 
 
 def plus(times_ns: Int64Array, more_ns: int) -> Int64Array:

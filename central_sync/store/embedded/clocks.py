@@ -7,7 +7,7 @@ again when an anchor arrives next to them, in a transaction of their own, some a
 import json
 import sqlite3
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 from central_sync.calc.clock_times import BatchClock, error_ns, spans
@@ -64,6 +64,23 @@ class ClockTables:
         return len(rows)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Extent:
+    """Smallest and largest time of a batch's rows, by wall clock and by CLOCK_BOOTTIME, ns."""
+
+    at: tuple[int, int]
+    mono: tuple[int, int]
+
+    @classmethod
+    def of(cls, contents: Contents) -> Self | None:
+        """Return the extent of a batch; None where it has no rows."""
+        at = (contents.at_min, contents.at_max)
+        mono = (contents.mono_min, contents.mono_max)
+        if at[0] is None or at[1] is None or mono[0] is None or mono[1] is None:
+            return None
+        return cls(at=(at[0], at[1]), mono=(mono[0], mono[1]))
+
+
 def note(
     connection: sqlite3.Connection,
     header: Header,
@@ -78,19 +95,17 @@ def note(
     trusted_ns = error_ns(header.wall_unc_ms)
     if trusted_ns is not None:
         _note_anchor(connection, header, batch_id, trusted_ns)
-    if contents.mono_min is None or contents.mono_max is None:
-        return set()
-    if trusted_ns is not None and not contents.has_step:
+    extent = _Extent.of(contents)
+    if extent is None or (trusted_ns is not None and not contents.has_step):
         return set()
     around = NOTHING_AROUND if trusted_ns is not None else _around(connection, header, LARGEST)
-    mono = (contents.mono_min, contents.mono_max)
-    found = _quarters(header, received_ns, mono, around) - set(contents.quarters)
+    found = _quarters(header, received_ns, extent, around) - set(contents.quarters)
     if trusted_ns is None:
         connection.execute(
             "insert into clock_doubt (gateway_id, boot_count, boot_id, mono_ns, batch_id, mono_min,"
             " mono_max, quarters, is_due) values (?, ?, ?, ?, ?, ?, ?, ?, 0)"
             " on conflict do nothing",
-            (*_boot(header), header.mono_ns, batch_id, *mono, json.dumps(sorted(found))),
+            (*_boot(header), header.mono_ns, batch_id, *extent.mono, json.dumps(sorted(found))),
         )
     _find_in(connection, header, batch_id, found)
     return found
@@ -171,8 +186,8 @@ def _looked_at_again(connection: sqlite3.Connection, doubt: _Doubt) -> None:
     around = _around(connection, header, LARGEST)
     before = set(json.loads(doubt.quarters))
     own = _found_in(connection, gateway, doubt) - before
-    mono = (doubt.mono_min, doubt.mono_max)
-    found = _quarters(header, doubt.received_ns, mono, around) - own
+    extent = _Extent(at=(doubt.at_min, doubt.at_max), mono=(doubt.mono_min, doubt.mono_max))
+    found = _quarters(header, doubt.received_ns, extent, around) - own
     connection.executemany(
         "delete from batch_quarter where gateway_id = ? and quarter = ? and batch_id = ?",
         [(gateway, quarter, doubt.batch_id) for quarter in before - found],
@@ -206,10 +221,10 @@ def _find_in(
     )
 
 
-def _quarters(header: Header, received_ns: int, mono: tuple[int, int], around: Around) -> set[int]:
+def _quarters(header: Header, received_ns: int, extent: _Extent, around: Around) -> set[int]:
     """Return the quarter-hours in which a batch's readings may be once they are set right."""
     clock = BatchClock.of(header, received_ns=received_ns)
-    ranges = spans(clock, mono, around)
+    ranges = spans(clock, extent.at, extent.mono, around)
     return {quarter for first, last in ranges for quarter in _between(first, last)}
 
 

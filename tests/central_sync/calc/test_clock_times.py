@@ -224,12 +224,32 @@ def test_a_batch_is_looked_for_wherever_its_readings_may_count(
         received_ns=clock.received_ns,
     )
     found = times(at, ordered, untrusted, around)
-    ranges = spans(untrusted, (int(ordered[0]), int(ordered[-1])), around)
+    ends = (int(at[0]), int(at[-1])), (int(ordered[0]), int(ordered[-1]))
+    ranges = spans(untrusted, *ends, around)
     for time, earliest, latest in zip(found.time, found.earliest, found.latest, strict=True):
         is_narrow = earliest != EARLIEST and int(latest) - int(earliest) <= WIDEST_NS
         wanted = (earliest, latest) if is_narrow else (time, time)
         for one in wanted:
             assert any(first <= one <= last for first, last in ranges)
+
+
+@given(arounds, st.integers(0, 3 * DAY), st.integers(0, DAY))
+def test_what_another_setting_showed_is_looked_for_at_the_limits(
+    around: Around, shown: int, mono: int
+) -> None:
+    clock = BatchClock(
+        mono_ns=DAY,
+        wall_ns=TEN + DAY,
+        error_ns=None,
+        received_ns=TEN + DAY,
+        others=[Setting(offset_ns=shown - mono, error_ns=None)],
+    )
+    both = np.array([shown, TEN + mono + S]), np.array([mono, mono + S])
+    found = times(*both, clock, around)
+    ends = (int(both[0].min()), int(both[0].max())), (mono, mono + S)
+    ranges = spans(clock, *ends, around)
+    for time, at in zip(found.time, both[0], strict=True):
+        assert time == at or any(first <= time <= last for first, last in ranges)
 
 
 def times_of(*limits: Limits) -> Times:
