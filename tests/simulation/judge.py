@@ -57,6 +57,8 @@ class Facts:
     alarms: Sequence[Alarm]
     heads: Mapping[bytes, set[bytes]]
     """Newest batch of each living gateway, and all that is on its disk."""
+    forks_told: bool
+    """Whether a gateway was told that its line is a branch."""
     receipted: set[bytes]
     """What a gateway ever held for delivered."""
     unsent: set[bytes] = field(default_factory=set)
@@ -182,6 +184,8 @@ def _false_alarms(facts: Facts) -> Iterator[str]:
     codes = {alarm.code for alarm in facts.alarms}
     if codes and not facts.is_hostile:
         yield f"false alarm: {', '.join(sorted(codes))} although nothing happened"
+    if facts.forks_told and not facts.is_hostile:
+        yield "false alarm: a gateway began another line although nothing happened"
     if BEHIND in codes and not facts.set_back:
         yield "false alarm: server_behind, although the centre lost nothing"
     if codes - {BEHIND, HOLE, FORK}:

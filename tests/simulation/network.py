@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from tests.simulation.centre import Centre
 
 FORGER = SigningKey.from_seed(b"f" * 32)
-# Six of ten requests meet nothing.
+# Half of the requests meet nothing.
 FAULTS = (
     *["none"] * 12,
     "request lost",
     "answer lost",
     "answer lost",
     "doubled",
+    "overtaken",
     "late",
     "late and now",
     "forged",
@@ -61,9 +62,12 @@ def answered(
         return forged(request, gateway_id)
     if fault == "overload":
         return 503, b'{"receipts":[],"wanted":[],"wanted_bundles":[],"error":{"code":"overload"}}'
-    answer = centre.taken(centre.looked_through(gateway_id, body))
+    looked = [centre.looked_through(gateway_id, body)]
     if fault == "doubled":
-        answer = centre.taken(centre.looked_through(gateway_id, body))
+        looked.append(centre.looked_through(gateway_id, body))
+    if fault == "overtaken" and late:
+        looked.insert(0, centre.looked_through(gateway_id, late.pop()))
+    answer = [centre.taken(one) for one in looked][-1]
     if fault == "unreadable":
         return 200, b"<html>"
     return None if fault == "answer lost" else answer

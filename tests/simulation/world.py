@@ -125,6 +125,10 @@ class World:
         self.set_back |= gone
         return gone
 
+    def wait(self, *, hours: int) -> None:
+        """Let time pass in which nobody is heard."""
+        self.now_ns += hours * 3600 * S
+
     def stored(self) -> set[bytes]:
         """Return what the centre has."""
         return {bytes(name) for (name,) in self.centre.rows("select batch_hash from batch")}
@@ -194,6 +198,7 @@ class World:
                 )
             ],
             heads={one.head.batch_hash: set(one.disk_hashes()) for one in self.gateways},
+            forks_told=any(one.state.forked for one in self.everybody),
             receipted=set().union(*(one.settled for one in self.everybody)),
             unsent=self.unsent,
             overwritten=self.overwritten,

@@ -13,6 +13,7 @@ from central_sync.store.admission import (
     Repeat,
     Unread,
 )
+from tests.central_sync.ingest.admit_forks import FORKS
 from tests.central_sync.ingest.admit_frames import (
     AFTER_ZERO,
     HEAD_ZERO,
@@ -41,12 +42,12 @@ def told(decision: Decision) -> str:
             return " ".join(words + [alarm.code for alarm in alarms])
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", TABLE + FORKS, ids=lambda row: row.name)
 def test_the_table_of_section_12_decides(row: Row) -> None:
     assert told(admit(row.comes, row.sight)) == row.is_told
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", TABLE + FORKS, ids=lambda row: row.name)
 def test_a_body_is_read_exactly_when_the_decision_depends_on_it(row: Row) -> None:
     unread = replace(row.comes, body=Unread())
     sight = row.sight
