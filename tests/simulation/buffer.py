@@ -6,6 +6,7 @@ receipts that came since, and a crash forgets what did not.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -33,6 +34,8 @@ from edge_agent.uplink.held import Holding
 from edge_agent.uplink.request import LIVE_FRAMES
 from edge_agent.uplink.state import LARGEST_FRAMES
 from edge_agent.wire.events import Event
+from edge_agent.wire.signing import BATCH_CONTEXT
+from edge_agent.wire.vocabulary import HASH_SIZE, Hash
 from tests.simulation.machine import Image, Sealed
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from edge_agent.uplink.request import Need
     from edge_agent.wire.batch import SignedBatch
     from edge_agent.wire.receipt import Receipt
+    from edge_agent.wire.signing import SigningKey
     from tests.simulation.machine import Disk, Life
 
 CLOCK = ClockTrust(state=1, error_ms=10)
@@ -55,6 +59,7 @@ class MemoryBuffer:
         self.life = life
         self.disk = disk
         self.made: list[SignedBatch] = []
+        self.poison: set[bytes] = set()
         self._beginning: Beginning | None = None
         if not disk.batches:
             self.begin("enrol" if previous is None else "quarantine", previous)
@@ -91,8 +96,8 @@ class MemoryBuffer:
         chain_id = UUID(int=self.life.rng.getrandbits(128))
         self._beginning = Beginning(reason=reason, chain_id=chain_id, previous=previous)
 
-    def seal(self, *, is_boot: bool = False) -> None:
-        """Commit one batch."""
+    def seal(self, *, is_boot: bool = False, is_poison: bool = False) -> None:
+        """Commit one batch; poison is signed, and its content is not what its header says."""
         now = Instant(utc_ns=self.life.now_ns(), mono_ns=self.life.now_ns())
         stamp = stamp_of(now, CLOCK, boot_count=self.boot_count, boot_id=self.boot.boot_id)
         origin, place = self.life.origin, self._place
@@ -106,6 +111,9 @@ class MemoryBuffer:
         )
         lot = Lot(readings=(), lines=tuple(event.line for event in (*first, said)))
         (batch,) = sealed((lot,), place, stamp=stamp, origin=origin, is_last=False)
+        if is_poison and place.beginning is None:
+            batch = _poisoned(batch, origin.key)
+            self.poison.add(batch.batch_hash)
         self._commit(batch)
 
     def seal_many(self, count: int) -> None:
@@ -175,3 +183,9 @@ class MemoryBuffer:
         if start is None:
             return ()
         return self._at(range(start + batch_no, self.ledger.end_of_chain(chain_id) + 1))
+
+
+def _poisoned(batch: SignedBatch, key: SigningKey) -> SignedBatch:
+    header = replace(batch.header, record_root=Hash(b"x" * HASH_SIZE))
+    raw = header.pack()
+    return replace(batch, header=header, header_bytes=raw, signature=key.sign(BATCH_CONTEXT, raw))

@@ -18,7 +18,7 @@ import zstandard
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-BEHIND, HOLE, FORK = "server_behind", "hole", "fork"
+BEHIND, HOLE, FORK, CONTENT = "server_behind", "hole", "fork", "content"
 
 
 class Batch(NamedTuple):
@@ -57,6 +57,8 @@ class Facts:
     alarms: Sequence[Alarm]
     heads: Mapping[bytes, set[bytes]]
     """Newest batch of each living gateway, and all that is on its disk."""
+    poison: set[bytes]
+    """Signed batches whose content is not what their headers say."""
     forks_told: bool
     """Whether a gateway was told that its line is a branch."""
     receipted: set[bytes]
@@ -152,9 +154,9 @@ def _lines(facts: Facts) -> Iterator[str]:
 
 
 def _ends(facts: Facts) -> Iterator[str]:
-    """Good batches have a good verdict, and who lives goes on along a main line."""
-    if {row.verdict for row in facts.rows} - {0, 2}:
-        yield "verdict: a good batch has another than accepted or branch"
+    """Each batch has its verdict, and who lives goes on along a main line."""
+    if any(row.verdict not in ({1} if row.name in facts.poison else {0, 2}) for row in facts.rows):
+        yield "verdict: not accepted or branch for a good batch, quarantined for poison"
     if facts.heads.keys() & {row.name for row in facts.rows if row.is_branch}:
         yield "stuck: a living gateway goes on along a branch"
 
@@ -182,6 +184,10 @@ def _untold(facts: Facts) -> Iterator[str]:
 def _false_alarms(facts: Facts) -> Iterator[str]:
     """No accident, no alarm; and each alarm only after the accident that it is about."""
     codes = {alarm.code for alarm in facts.alarms}
+    has_poison = any(row.verdict == 1 for row in facts.rows)
+    if has_poison != (CONTENT in codes):
+        yield "poison: an alarm for it, and it, belong together"
+    codes -= {CONTENT}
     if codes and not facts.is_hostile:
         yield f"false alarm: {', '.join(sorted(codes))} although nothing happened"
     if facts.forks_told and not facts.is_hostile:

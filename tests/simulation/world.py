@@ -198,6 +198,7 @@ class World:
                 )
             ],
             heads={one.head.batch_hash: set(one.disk_hashes()) for one in self.gateways},
+            poison=set().union(*(one.buffer.poison for one in self.everybody)),
             forks_told=any(one.state.forked for one in self.everybody),
             receipted=set().union(*(one.settled for one in self.everybody)),
             unsent=self.unsent,
