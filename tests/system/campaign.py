@@ -179,7 +179,7 @@ SHOWN = (
     ),
     *("published", "published_alike", "found", "lost", "twice"),
     *("modbus tcp", "rtu over tcp", "rtu serial"),
-    *("befell", "packets", "exchanges", "receipts_forged"),
+    *("befell", "packets", "exchanges", "receipts_forged", "receipts_believed"),
     *("passed", "targets"),
 )
 

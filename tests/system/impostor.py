@@ -60,8 +60,8 @@ class Impostor:
         true_key = load_pem_public_key(self.receipt_key.read_bytes())
         own = _key_id(self._key.public_key().public_bytes(Encoding.DER, _SPKI))
         true = _key_id(true_key.public_bytes(Encoding.DER, _SPKI))
-        # Under his own name, under the true one with his signature, and with no signature at all.
-        self._manners = cycle(((own, True), (true, True), (true, False)))
+        # Under the true name with his signature, with none at all, and under his own name.
+        self._manners = cycle(((true, True), (true, False), (own, True)))
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
         if not self._ready.wait(10.0):

@@ -76,6 +76,7 @@ class Campaign:
     tunnel: Tunnel | None
     chance: random.Random
     befell: Counter[str] = field(default_factory=Counter)
+    believed: int = 0
 
     def __post_init__(self) -> None:
         """Begin to watch."""
@@ -86,12 +87,20 @@ class Campaign:
         before = self._felt(kind)
         self._begin(kind)
         self._until(f"{kind} befalls something", lambda: self._felt(kind) > before)
+        if kind is Partition.IMPOSTOR:
+            self._judge_belief()
         pause(self.chance.uniform(*LASTS_S))
         self._heal()
         self.befell[kind] += 1
         arrived = self.witness.at_centre()
         self._until(f"a batch after {kind}", lambda: self.witness.at_centre() > arrived)
         pause(self.chance.uniform(*WELL_S))
+
+    def _judge_belief(self) -> None:
+        """Count the impostor's receipts that the gateway took for good: with its next commit."""
+        committed = self.witness.look()
+        self._until("a commit", lambda: self.witness.look() > committed)
+        self.believed += self.witness.believed()
 
     def _begin(self, kind: Kind) -> None:
         match kind:
@@ -194,6 +203,7 @@ def campaign(
         "packets": dict(sorted(tunnel.counts.items())) if tunnel else None,
         "exchanges": sum(run.proxy.counts.values()),
         "receipts_forged": run.impostor.forged,
+        "receipts_believed": run.believed,
         "checker_sees_damage": sees_damage,
         **verdict,
     }
@@ -229,6 +239,7 @@ def is_good(report: Report) -> bool:
     return (
         report["exit_code"] == 0
         and report["checker_sees_damage"] is True
+        and not report["receipts_believed"]
         and not report["forks"]
         and not report["batches_declared_lost"]
     )

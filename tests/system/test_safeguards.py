@@ -52,7 +52,7 @@ OFF = {
         line="            verify_receipt(receipt, key, places[receipt.batch_hash])\n",
         instead="",
         command=(*NETWORK, "impostor"),
-        noticed="lost_committed",
+        noticed="receipts_believed",
     ),
     "a column is left out of the hash": Off(
         file="edge_agent/wire/merkle.py",
