@@ -29,19 +29,19 @@ class Target:
 # Name -> module of its maker (a function of that name returns the Target), and its part of all
 # inputs, by what one costs.
 TARGETS: Final[Mapping[str, tuple[str, int]]] = {
-    "frame": ("tests.fuzz.wire", 3_300),
-    "header": ("tests.fuzz.wire", 2_500),
-    "signed": ("tests.fuzz.wire", 300),
-    "receipt": ("tests.fuzz.wire", 500),
-    "headstone": ("tests.fuzz.wire", 500),
-    "event": ("tests.fuzz.content", 900),
-    "arrow": ("tests.fuzz.content", 900),
-    "payload": ("tests.fuzz.content", 700),
-    "answer": ("tests.fuzz.texts", 250),
-    "bundle": ("tests.fuzz.texts", 100),
-    "profile": ("tests.fuzz.texts", 40),
-    "configuration": ("tests.fuzz.site", 8),
-    "start_up": ("tests.fuzz.site", 2),
+    "frame": ("tests.fuzz.wire", 2_090),
+    "header": ("tests.fuzz.wire", 1_500),
+    "signed": ("tests.fuzz.wire", 400),
+    "receipt": ("tests.fuzz.wire", 600),
+    "headstone": ("tests.fuzz.wire", 700),
+    "event": ("tests.fuzz.content", 1_200),
+    "arrow": ("tests.fuzz.content", 1_400),
+    "payload": ("tests.fuzz.content", 1_400),
+    "answer": ("tests.fuzz.texts", 400),
+    "bundle": ("tests.fuzz.texts", 150),
+    "profile": ("tests.fuzz.texts", 100),
+    "configuration": ("tests.fuzz.site", 40),
+    "start_up": ("tests.fuzz.site", 20),
 }
 
 
