@@ -179,6 +179,8 @@ SHOWN = (
     ),
     *("published", "published_alike", "found", "lost", "twice"),
     *("modbus tcp", "rtu over tcp", "rtu serial"),
+    *("befell", "packets", "exchanges", "receipts_forged", "receipts_believed"),
+    *("passed", "targets"),
 )
 
 
