@@ -4,7 +4,6 @@ A fact that cannot be read is left out. Which of them changed since the last sta
 signed event, so that a copied card, a replaced board and a moved disk can be told apart.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
@@ -15,7 +14,7 @@ from typing import Final
 MACHINE_CONTEXT: Final = b"EmissionWatch machine id v1\x00"
 # No fact is longer; what is there instead is none.
 LONGEST_FACT: Final = 256
-# addr_assign_type of an address that the maker gave (Linux, Documentation/ABI/testing/sysfs-class-net).
+# addr_assign_type of an address that the maker gave (Linux, ABI/testing/sysfs-class-net).
 PERMANENT: Final = "0"
 
 
@@ -70,7 +69,7 @@ def _card_ids(blocks: Path) -> Iterator[str]:
 def _file_system_id(links: Path, storage: Path) -> str:
     """Return the UUID of the file system that holds a folder, by the links that udev makes."""
     with suppress(OSError):
-        device = os.stat(storage).st_dev
+        device = storage.stat().st_dev
         for link in _entries(links):
             with suppress(OSError):
                 if link.stat().st_rdev == device:

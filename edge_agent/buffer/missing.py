@@ -1,4 +1,4 @@
-"""Which batches of salvaged chains are nowhere, seen from what the buffer holds and what it names."""
+"""Which batches of salvaged chains are nowhere, by what the buffer holds and what it names."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -4,7 +4,7 @@ It trusts nothing in the file: damage ends in a `Damaged`, never in an exception
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from edge_agent.buffer.reading import (
     opened_read_only,
 )
 from edge_agent.buffer.retention import LOWEST_POSITION, Run, Span, hash_of_span, waiting
-from edge_agent.buffer.walking import Books, Walk, newest_stored, verified_head
+from edge_agent.buffer.walking import Books, Walk, chain_at, newest_stored, verified_head
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.wire.batch import Origin, open_body
 from edge_agent.wire.document import Document
@@ -59,11 +59,11 @@ class Depth:
 
 # What a start-up may take does not grow with the outage before it. Older batches are verified
 # before they leave (`store.Buffer.frames`).
+AT_START: Final = Depth(newest=4_000, limit_s=6.0)
+THOROUGH: Final = Depth(newest=2**63, is_thorough=True)
 # The pages of a file up to 64 MB are all read: 0.1 s here, some 2 s from a slow card. What is wrong
 # with those of a longer one shows when they are used, and is set aside then.
 QUICK_PAGES: Final = 64_000_000 // schema.PAGE_BYTES
-AT_START: Final = Depth(newest=4_000, limit_s=6.0)
-THOROUGH: Final = Depth(newest=2**63, is_thorough=True)
 
 
 def inspect_file(
@@ -154,7 +154,6 @@ class _Inspection:
         self._gateway_id = gateway_id
         self._key = key
         self._depth = depth
-        self._receipted_hashes: dict[int, Hash] = {}
 
     def intact(self, is_late: Callable[[], bool]) -> Intact:
         """Return what the file holds.
@@ -179,10 +178,9 @@ class _Inspection:
             gateway_id=self._gateway_id,
             key=self._key,
             chains=chains,
-            receipted_hashes=self._receipted_hashes,
+            receipted_hashes=_receipted_hashes(runs, chains),
             waiting=tuple(waiting(runs, head, salvaged)),
         )
-        self._verify_runs(runs, books)
         walk = Walk(self._connection, books, is_thorough=self._depth.is_thorough)
         walk.down(head, newest=self._depth.newest, is_late=is_late)
         if not is_late():
@@ -240,17 +238,22 @@ class _Inspection:
             end = last
             yield run
 
-    def _verify_runs(self, runs: Iterable[Run], books: Books) -> None:
-        """Check that each receipt is about the batch it stands for, and note its hash."""
-        for run in runs:
-            start, chain_id = books.chain_at(run.last)
-            receipt = Receipt.unpack(run.receipt)
-            if (receipt.chain_id.bytes, receipt.batch_no) != (chain_id, run.last - start):
-                raise DamagedError(f"receipts of {run.first} to {run.last}: about another batch")
-            self._receipted_hashes[run.last] = receipt.batch_hash
-
     def _verify_documents(self, is_late: Callable[[], bool]) -> None:
         for digest, packed in self._connection.execute("SELECT sha256, packed FROM document"):
             Document(digest=digest, packed=packed).verify()
             if is_late():
                 return
+
+
+def _receipted_hashes(
+    runs: Iterable[Run], chains: Sequence[tuple[int, bytes]]
+) -> Mapping[int, Hash]:
+    """Return what each run's receipt is about, which must be the batch that it stands for."""
+    found = {}
+    for run in runs:
+        start, chain_id = chain_at(chains, run.last)
+        receipt = Receipt.unpack(run.receipt)
+        if (receipt.chain_id.bytes, receipt.batch_no) != (chain_id, run.last - start):
+            raise DamagedError(f"receipts of {run.first} to {run.last}: about another batch")
+        found[run.last] = receipt.batch_hash
+    return found

@@ -68,16 +68,22 @@ class Books:
     receipted_hashes: Mapping[int, Hash]
     waiting: Sequence[Span]
 
-    def chain_at(self, position: int) -> tuple[int, bytes]:
-        """Return first position and id of the chain that this position belongs to."""
-        index = bisect_right(self.chains, position, key=lambda chain: chain[0]) - 1
-        if index < 0:
-            raise DamagedError(f"position {position} belongs to no chain")
-        return self.chains[index]
-
     def is_waiting(self, position: int) -> bool:
         """Return whether the batch at this position has no receipt."""
         return is_within(self.waiting, position)
+
+
+def chain_at(chains: Sequence[tuple[int, bytes]], position: int) -> tuple[int, bytes]:
+    """Return first position and id of the chain that a position belongs to.
+
+    Raises:
+        DamagedError: it belongs to none.
+
+    """
+    index = bisect_right(chains, position, key=lambda chain: chain[0]) - 1
+    if index < 0:
+        raise DamagedError(f"position {position} belongs to no chain")
+    return chains[index]
 
 
 class Walk:
@@ -197,7 +203,7 @@ class Walk:
         position, header = stored.position, stored.header
         if batch_hash(header) != stored.batch_hash:
             raise DamagedError(f"batch {position}: its header does not have its hash")
-        start, chain_id = self._books.chain_at(position)
+        start, chain_id = chain_at(self._books.chains, position)
         number = int.from_bytes(header[_BATCH_NO], "little")
         if (header[_GATEWAY_ID], header[_CHAIN_ID], number) != (
             self._books.gateway_id.bytes,

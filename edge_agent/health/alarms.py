@@ -97,7 +97,7 @@ def _salvage_alarms(salvage: SalvageStatus) -> list[Alarm]:
         return []
     text = (
         f"{salvage.unseen} damaged buffers were set aside: {salvage.salvaged_batches} batches"
-        f" brought back, {salvage.lost_batches} lost. Look at the disk, then: edge-agent buffer info"
+        f" brought back, {salvage.lost_batches} lost. See: edge-agent buffer info"
     )
     if salvage.reason is not None:
         text += f". It does not go on: {salvage.reason}"

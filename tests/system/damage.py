@@ -20,7 +20,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -29,10 +29,11 @@ from edge_agent.buffer.salvaging import Salvager
 from edge_agent.wire.document import Document
 from edge_agent.wire.frame import encode_batch
 from tests.edge_agent.buffer.gateway import KEY, Gateway, Portion, receipts
+from tests.system.harm import HARMS, truncate
 from tests.system.installation import CLOCK, ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from edge_agent.buffer.store import Buffer
     from edge_agent.wire.events import Event
@@ -46,8 +47,6 @@ IMAGES_OF_ONE = 20
 MOST_FRAMES = 100_000
 LOG = "-wal"
 
-Damage: TypeAlias = "Callable[[bytearray, random.Random], None]"
-
 
 @dataclass
 class Figures:
@@ -57,72 +56,6 @@ class Figures:
     longest_start_s: float = 0.0
     longest_salvage_s: float = 0.0
     kinds: dict[str, int] = field(default_factory=dict)
-
-
-def _range(content: bytearray, chance: random.Random, most: int) -> slice:
-    size = min(len(content), 1 + chance.randrange(most))
-    at = chance.randrange(len(content) - size + 1)
-    return slice(at, at + size)
-
-
-def flip_bits(content: bytearray, chance: random.Random) -> None:
-    """Flip single bits."""
-    for _ in range(chance.choice((1, 1, 3, 20, 200))):
-        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
-
-
-def zero_pages(content: bytearray, chance: random.Random) -> None:
-    """Let some pages read as zeros."""
-    for _ in range(chance.choice((1, 1, 2, 8, 64))):
-        at = chance.randrange(len(content)) // schema.PAGE_BYTES * schema.PAGE_BYTES
-        content[at : at + schema.PAGE_BYTES] = bytes(len(content[at : at + schema.PAGE_BYTES]))
-
-
-def truncate(content: bytearray, chance: random.Random) -> None:
-    """Cut the file."""
-    del content[chance.randrange(len(content)) :]
-
-
-def write_garbage(content: bytearray, chance: random.Random) -> None:
-    """Write noise over a range."""
-    part = _range(content, chance, chance.choice((64, 4096, 65_536)))
-    content[part] = chance.randbytes(part.stop - part.start)
-
-
-def swap_pages(content: bytearray, chance: random.Random) -> None:
-    """Let two pages change places."""
-    count = len(content) // schema.PAGE_BYTES
-    for _ in range(chance.choice((1, 1, 4))):
-        one, other = (
-            slice(index * schema.PAGE_BYTES, (index + 1) * schema.PAGE_BYTES)
-            for index in (chance.randrange(count), chance.randrange(count))
-        )
-        content[one], content[other] = content[other], content[one]
-
-
-def overwrite(content: bytearray, chance: random.Random) -> None:
-    """Write one part of the file over another, as a lost block address does."""
-    source = _range(content, chance, 8192)
-    part = content[source]
-    at = chance.randrange(len(content) - len(part) + 1)
-    content[at : at + len(part)] = part
-
-
-def destroy_start(content: bytearray, chance: random.Random) -> None:
-    """Let the beginning of the file be noise: header, schema, roots."""
-    size = min(len(content), chance.choice((16, 100, 512, 8192)))
-    content[:size] = chance.randbytes(size)
-
-
-DAMAGES: tuple[Damage, ...] = (
-    flip_bits,
-    zero_pages,
-    truncate,
-    write_garbage,
-    swap_pages,
-    overwrite,
-    destroy_start,
-)
 
 
 async def sound_buffer(folder: Path, chance: random.Random) -> Path:
@@ -178,10 +111,10 @@ def damaged(sound: Path, folder: Path, chance: random.Random) -> tuple[Path, str
         times = (0, 0, 0, 1) if is_log and not is_small else (1, 1, 1, 2, 3)
         for _ in range(chance.choice(times)):
             # A log that is only shorter is what a power cut leaves: no reader can tell.
-            damage = chance.choice([each for each in DAMAGES if not is_log or each is not truncate])
+            harm = chance.choice([each for each in HARMS if not is_log or each is not truncate])
             if len(content) >= least:
-                damage(content, chance)
-                done.append(f"{damage.__name__}{suffix}")
+                harm(content, chance)
+                done.append(f"{harm.__name__}{suffix}")
         (folder / source.name).write_bytes(content)
     return folder / sound.name, "+".join(sorted(set(done)))
 
