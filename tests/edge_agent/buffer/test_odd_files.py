@@ -1,4 +1,4 @@
-"""A start over what is no buffer at all: folders, pipes, links, giants, other people's databases."""
+"""A start over what is no buffer at all: folders, pipes, links, giants, circles, torn logs."""
 
 import os
 import sqlite3
