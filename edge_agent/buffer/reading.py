@@ -17,9 +17,13 @@ from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
 from edge_agent.wire.vocabulary import Hash
 
-# What reading damaged bytes can raise besides our own errors: a value of another type, a number
-# out of range, or whatever SQLite says.
-DAMAGE_ERRORS: Final = (RefusedError, sqlite3.Error, ValueError, TypeError, OverflowError)
+# What reading damaged bytes can raise besides our own errors: a value of another type (bytes where
+# a number was stored have none of its methods), a number out of range, or whatever SQLite says: it
+# runs out of memory over a damaged schema, however much there is.
+DAMAGE_ERRORS: Final = (
+    *(RefusedError, sqlite3.Error, MemoryError),
+    *(ValueError, TypeError, AttributeError, OverflowError),
+)
 
 
 # Operations of SQLite's machine between two looks at the clock: some milliseconds.

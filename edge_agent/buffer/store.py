@@ -61,6 +61,10 @@ class Buffer:
         """Return what waits for a receipt; from memory."""
         return self._writer.ledger.backlog
 
+    def newest_receipt(self) -> Receipt | None:
+        """Return the receipt that was given last, of those that are kept; from memory."""
+        return self._writer.ledger.newest_receipt
+
     def usage(self) -> Usage:
         """Return how much of the quota is taken; from memory."""
         return self._writer.quota.usage
