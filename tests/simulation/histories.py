@@ -171,8 +171,16 @@ STORIES: tuple[Callable[[History], Verdict], ...] = (
 )
 
 
-def played(story: Callable[[History], Verdict], seed: int, rules: Rules | None = None) -> list[str]:
-    """Play one history; return everything that is wrong at its end."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """One history at its end: how many alarms it had to raise, and everything that is wrong."""
+
+    due: int
+    wrong: tuple[str, ...]
+
+
+def played(story: Callable[[History], Verdict], seed: int, rules: Rules | None = None) -> Played:
+    """Play one history."""
     history = History(seed, rules)
     history.live()
     history.world.late.clear()
@@ -182,7 +190,8 @@ def played(story: Callable[[History], Verdict], seed: int, rules: Rules | None =
     raised = {str(code) for (code,) in history.world.centre.rows("select code from alarm")}
     history.world.close()
     wrong += [f"unseen: {code}" for code in sorted(verdict.must - raised)]
-    return wrong + [f"false alarm: {code}" for code in sorted(raised - verdict.must - verdict.may)]
+    wrong += [f"false alarm: {code}" for code in sorted(raised - verdict.must - verdict.may)]
+    return Played(due=len(verdict.must), wrong=tuple(wrong))
 
 
 def main() -> int:
@@ -193,17 +202,21 @@ def main() -> int:
     known = parser.parse_args()
     began_s = monotonic()
     wrong: dict[str, int] = {}
-    kinds: Counter[str] = Counter()
+    met: Counter[str] = Counter(alarms_due=0, unseen=0, false_alarms=0)
     for index in range(known.count):
         story = STORIES[index % len(STORIES)]
-        for fault in played(story, known.seed + index):
+        one = played(story, known.seed + index)
+        for fault in one.wrong:
             wrong.setdefault(f"{story.__name__}: {fault}", known.seed + index)
-        kinds[story.__name__] += 1
+        met["alarms_due"] += one.due
+        met["unseen"] += sum(fault.startswith("unseen") for fault in one.wrong)
+        met["false_alarms"] += sum(fault.startswith("false alarm") for fault in one.wrong)
     report = {
         "count": known.count,
         "is_good": not wrong,
         "seconds": round(monotonic() - began_s, 1),
-        **kinds,
+        "kinds": len(STORIES),
+        **met,
         "violations": wrong,
     }
     print(json.dumps(report))
