@@ -117,6 +117,34 @@ def centre_set_back(history: History) -> Verdict:
     return Verdict(must=alarms if is_shown else frozenset(), may=alarms)
 
 
+def centre_set_back_twice(history: History) -> Verdict:
+    """The centre is restored, caught up, and restored again from the same backup."""
+    machine = history.machine
+    history.deliver(machine)
+    backup = history.world.centre.backup()
+    for _ in range(2):
+        history.live(least=1)
+        history.deliver(machine)
+        gone = history.world.put_back(backup)
+        history.world.late.clear()
+    machine.buffer.seal()
+    proof = machine.state.proof
+    alarms = frozenset({BEHIND})
+    is_shown = proof is not None and proof.batch_hash in gone
+    return Verdict(must=alarms if is_shown else frozenset(), may=alarms)
+
+
+def clone_and_centre_set_back(history: History) -> Verdict:
+    """The centre is restored from before a copy of the card began to run."""
+    backup = history.world.centre.backup()
+    clone_beside(history)
+    for machine in history.world.gateways:
+        history.deliver(machine)
+    history.world.put_back(backup)
+    history.world.late.clear()
+    return Verdict(must=frozenset({FORK, BEHIND}))
+
+
 def centre_set_back_and_gateway_forgot(history: History) -> Verdict:
     """What the restored centre lacks is partly no longer on the gateway either."""
     machine = history.machine
@@ -164,6 +192,8 @@ STORIES: tuple[Callable[[History], Verdict], ...] = (
     older_image,
     card_moved,
     centre_set_back,
+    centre_set_back_twice,
+    clone_and_centre_set_back,
     centre_set_back_and_gateway_forgot,
     backup_without_loss,
     buffer_lost_delivered,
