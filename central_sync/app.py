@@ -111,12 +111,12 @@ def web(
     committer: Committer,
     *,
     plan: Plan,
-    wake: Callable[[], None],
+    worker: Worker,
     read_bodies: ReadBodies,
 ) -> FastAPI:
     """Return the web application; `committer` must be running while it serves.
 
-    `wake` is called when there may be something to compute, `read_bodies` for new batches.
+    `worker` is told when there may be something to compute; `read_bodies` reads new batches.
     """
     settings, store = centre.settings, centre.store
     app = FastAPI(title="EmissionWatch centre", version=__version__, docs_url=None, redoc_url=None)
@@ -129,13 +129,13 @@ def web(
         committer=committer,
         receipt_key=centre.receipt_key.verifying_key,
         metrics=IngestMetrics.register(registry),
-        on_stored=wake,
+        on_stored=worker.stored,
         allowances=Allowances(settings.limits, time.monotonic),
         read_bodies=read_bodies,
     )
     bundles = Bundles(store=store, allow_simulated=settings.allow_simulated)
     app.router.routes += Uploads(ingest, bodies).routes
-    app.router.routes += Files(bundles, bodies, wake).routes
+    app.router.routes += Files(bundles, bodies, worker.wake).routes
     app.router.routes += Service(store, registry).routes
     app.include_router(fleet.router(store))
     app.include_router(hourly.router(store, centre.now_ns))
@@ -181,7 +181,7 @@ async def serving(
     plan = load_plan(centre.settings.plan)
     evaluator = Evaluator(store=centre.store, plan=plan, parts=centre.settings.parts)
     worker = Worker(evaluator, now_ns=centre.now_ns)
-    app = web(centre, committer, plan=plan, wake=worker.wake, read_bodies=read_bodies)
+    app = web(centre, committer, plan=plan, worker=worker, read_bodies=read_bodies)
     server = Server(_server_config(centre.settings, app))
     async with asyncio.TaskGroup() as fed:
         background = [fed.create_task(committer.run()), fed.create_task(worker.run())]

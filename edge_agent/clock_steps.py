@@ -1,14 +1,25 @@
 """Steps of the wall clock, told as events: what was stamped before one can be set right later.
 
 Wall clock and CLOCK_BOOTTIME are compared whenever something is stamped, and again when a batch is
-sealed. Pure: the moments are handed in.
+sealed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 from uuid import UUID
 
-from edge_agent.clock import HOLDOVER, LEAST_NS, MANUAL, NTP, RTC, UNSET, Instant, Trust, grown_ms
+from edge_agent.clock import (
+    HOLDOVER,
+    LEAST_NS,
+    MANUAL,
+    NTP,
+    RTC,
+    UNSET,
+    Clock,
+    Instant,
+    Trust,
+    grown_ms,
+)
 from edge_agent.wire.events import CLOCK_STEP, Event
 from edge_agent.wire.header import Header
 from edge_agent.wire.vocabulary import UNKNOWN_ERROR_MS
@@ -51,6 +62,33 @@ class ClockSteps:
         if before_ns is None:
             return None
         return _step(now, before_ns=before_ns, before_error_ms=error_ms, trust=trust)
+
+
+class ClockWatch:
+    """Tells the steps of one clock to whoever records events."""
+
+    def __init__(self, clock: Clock, record: Callable[[Event], None]) -> None:
+        self._clock = clock
+        self._record = record
+        self._steps = ClockSteps()
+
+    def begin(self, held_ns: int) -> None:
+        """Tell steps from here on, and one by which the clock is held ahead of the machine's."""
+        self.look()
+        held = held_step(self._clock.now(), held_ns)
+        if held is not None:
+            self._record(held)
+
+    def glance(self) -> None:
+        """Tell a step; costs next to nothing where there is none."""
+        if self._steps.has_stepped(self._clock.now()):
+            self.look()
+
+    def look(self) -> None:
+        """Tell a step, and note how far the clock is believed."""
+        step = self._steps.look(self._clock.now(), self._clock.trust())
+        if step is not None:
+            self._record(step)
 
 
 def untold_step(

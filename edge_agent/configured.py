@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 from uuid import UUID
 
-from edge_agent.buffer.reading import newest_verified
+from edge_agent.buffer.reading import Limit, newest_verified
 from edge_agent.buffer.store import Buffer
 from edge_agent.clock import Clock, Instant, Trust
 from edge_agent.config.plan import Confirmed, Plan
@@ -20,6 +21,9 @@ from edge_agent.wire.canonical import JsonValue
 from edge_agent.wire.document import Document
 from edge_agent.wire.signing import SigningKey, VerifyingKey
 from edge_agent.wire.vocabulary import NO_HASH, UNKNOWN_ERROR_MS
+
+# The newest batch is found in milliseconds, or the file is damaged and its opening finds that.
+LOOK_LIMIT_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +95,13 @@ async def clock_of(machine: Clock, path: Path, origin: Origin, boot_id: UUID) ->
 
     """
     clock = GatewayClock(machine)
-    key = origin.key.verifying_key
-    last = await asyncio.to_thread(newest_verified, path, gateway_id=origin.gateway_id, key=key)
+    look = partial(
+        newest_verified,
+        gateway_id=origin.gateway_id,
+        key=origin.key.verifying_key,
+        limit=Limit(machine, LOOK_LIMIT_S),
+    )
+    last = await asyncio.to_thread(look, path)
     if last is not None:
         header = last.header
         error_ms = None if header.wall_unc_ms == UNKNOWN_ERROR_MS else header.wall_unc_ms

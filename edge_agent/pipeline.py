@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Protocol, Self
 
-from edge_agent.clock import NS_PER_S, Clock, Instant
-from edge_agent.clock_steps import ClockSteps, held_step
+from edge_agent.clock import NS_PER_S, Clock
+from edge_agent.clock_steps import ClockWatch
 from edge_agent.drivers.base import Delivery
 from edge_agent.quality.judge import Judgement
 from edge_agent.recent import Recent
@@ -27,6 +27,8 @@ ROWS_FULL: Final = 65_536
 URGENT_PAUSE_NS: Final = NS_PER_S
 # A device that waits for an acknowledgement gets it so soon, and the time of a commit.
 AWAITED_PAUSE_NS: Final = NS_PER_S // 5
+# Whoever waits without a limit asks again so often.
+DURABLE_LOOK_NS: Final = 60 * NS_PER_S
 # So many deliveries are remembered: more than every device together sends before one commit.
 MARKS_KEPT: Final = 16_384
 # Events never wait, so they count as well: pollers that wait tell one gap a device, and then one
@@ -95,7 +97,7 @@ class Intake:
         self.recent = Recent()
         self._judges = judges
         self._clock = clock
-        self._steps = ClockSteps()
+        self.clock_watch = ClockWatch(clock, self.record)
         self._interval_ns = round(commit_interval_s * NS_PER_S)
         # The first reading after a start commits at once: it proves that the line works.
         self._last_ns = clock.now().mono_ns - self._interval_ns
@@ -139,9 +141,7 @@ class Intake:
         Room is asked for beforehand. The pollers that were let in together may overshoot the
         limit by one scan each.
         """
-        now = self._clock.now()
-        if self._steps.has_stepped(now):
-            self._look_at_clock(now)
+        self.clock_watch.glance()
         judgement = self._judges[scan.device].judge(scan)
         for event in judgement.events:
             self.record(event)
@@ -160,14 +160,6 @@ class Intake:
         self._marks.update(dict.fromkeys(marks))
         for mark in islice(list(self._marks), max(0, len(self._marks) - MARKS_KEPT)):
             del self._marks[mark]
-
-    def watch_clock(self, held_ns: int) -> None:
-        """Tell steps of the wall clock from here on, and one by which it is held ahead."""
-        now = self._clock.now()
-        self._look_at_clock(now)
-        held = held_step(now, held_ns)
-        if held is not None:
-            self.record(held)
 
     def deliver(self, delivery: Delivery) -> None:
         """Hold what a device sent unasked, unless it was held before."""
@@ -210,6 +202,13 @@ class Intake:
         self._is_urgent = True
         self._wake.set()
 
+    async def told(self, events: Iterable[Event]) -> None:
+        """Hold events and return once they are durable."""
+        for event in events:
+            self.record(event)
+        while not await self.durable(self._clock.now().mono_ns + DURABLE_LOOK_NS):
+            continue
+
     def end(self, *, is_orderly: bool = True) -> None:
         """Say that nothing more will come: the last portion is due now.
 
@@ -246,7 +245,7 @@ class Intake:
 
     def take(self) -> Portion:
         """Return what waits, and a step of the wall clock since the last time; make room."""
-        self._look_at_clock(self._clock.now())
+        self.clock_watch.look()
         portion = Portion(
             readings=tuple(self._readings),
             events=tuple(self._events),
@@ -260,12 +259,6 @@ class Intake:
         self._last_ns = self._clock.now().mono_ns
         self._has_room.set()
         return portion
-
-    def _look_at_clock(self, now: Instant) -> None:
-        """Hold the step of the wall clock since the last look, if there was one."""
-        step = self._steps.look(now, self._clock.trust())
-        if step is not None:
-            self.record(step)
 
 
 class Room:

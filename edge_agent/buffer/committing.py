@@ -98,16 +98,21 @@ def stamp_of(instant: Instant, trust: Trust, *, boot_count: int, boot_id: UUID) 
 
 
 def opening_events(
-    place: Place, told: Sequence[Event], *, stamp: Stamp, origin: Origin, boot: Boot | None
+    place: Place,
+    *,
+    stamp: Stamp,
+    origin: Origin,
+    boot: Boot | None,
+    told: Sequence[Event] = (),
 ) -> Iterator[Event]:
     """Yield what must stand before the events of a portion.
 
     Args:
         place: where the batch goes.
-        told: the events of the portion.
         stamp: the moment of the batch.
         origin: names the configuration in force, and what technicians stand for in it.
         boot: to be told once per start of the agent; None when it has been.
+        told: the events of the portion.
 
     Source: docs/wire-format.md section 10: `continue` first in a genesis, then `config_applied`
     in the first batch of a configuration, and behind it what technicians confirmed.

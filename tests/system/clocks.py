@@ -13,7 +13,6 @@ import random
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -21,17 +20,13 @@ from uuid import UUID
 import numpy as np
 import structlog
 
-from central_sync.model import StoredBatch
-from central_sync.programs.channels import OpenedBatch
-from central_sync.programs.opening import opened, settings_told
 from edge_agent.buffer.records import Boot
 from edge_agent.buffer.store import Buffer, open_buffer
-from edge_agent.clock import LEAST_NS
 from edge_agent.config.model import BufferSettings
 from edge_agent.configured import clock_of
 from edge_agent.gateway_clock import GatewayClock
 from edge_agent.pipeline import Intake
-from edge_agent.wire.batch import Origin, open_body
+from edge_agent.wire.batch import Origin
 from edge_agent.wire.frame import FrameFlag, encode_batch
 from edge_agent.wire.readings import Scan
 from edge_agent.wire.receipt import Receipt
@@ -39,6 +34,7 @@ from edge_agent.wire.signing import SigningKey
 from edge_agent.wire.vocabulary import NO_HASH, ClockState, Hash, Verdict
 from tests.central_sync.evaluate.signing_gateway import Centre
 from tests.edge_agent.line import Calm
+from tests.system.clock_checks import check_all
 from tests.system.clock_machine import DAY, HOUR, MINUTE, START, Machine, S
 
 STEPS: Final = 40
@@ -92,7 +88,7 @@ class Life:
         """Live: one agent after the other until the end, then look at what the centre has."""
         while not self.is_over:
             await self._one_agent()
-        self._check()
+        check_all(self)
 
     async def _one_agent(self) -> None:
         """Run one agent until it stops, or the power does."""
@@ -104,8 +100,8 @@ class Life:
             BufferSettings(path=path), origin=self.origin, clock=clock, boot=boot
         ) as buffer:
             intake = Intake({"a": Calm()}, clock=clock, commit_interval_s=10)
-            intake.watch_clock(clock.held_ns)
-            self._check_start(buffer)
+            intake.clock_watch.begin(clock.held_ns)
+            self._has_begun(buffer)
             goes_on = True
             while goes_on:
                 goes_on = await self._happens(buffer, intake, clock)
@@ -206,9 +202,9 @@ class Life:
         if len(outcome.receipts) != len(frames) or set(outcome.verdicts) - {Verdict.ACCEPTED}:
             self.faults.append(f"not taken: {outcome.refusal}")
         if self.chance.random() < 0.3:
-            self._compute()
+            self.compute()
 
-    def _compute(self) -> Counter[int]:
+    def compute(self) -> Counter[int]:
         """Let the centre compute what is due; return the readings of each hour computed."""
         while self.centre.store.retime(64):
             continue
@@ -219,7 +215,7 @@ class Life:
                 found[dirty.hour_ns] = done.row_count
         return found
 
-    def _check_start(self, buffer: Buffer) -> None:
+    def _has_begun(self, buffer: Buffer) -> None:
         """Check that no clock without a source begins before what was signed."""
         head = buffer.head
         if head is None:
@@ -230,80 +226,6 @@ class Life:
         if is_alone and header.wall_ns < self.wall_before_ns:
             self.faults.append(f"began at {header.wall_ns}, before {self.wall_before_ns}")
         self.wall_before_ns = header.wall_ns
-
-    def _check(self) -> None:
-        """Compare what the centre holds with what happened."""
-        self._compute()
-        store = self.centre.store
-        stored = self._line()
-        numbers: list[int] = []
-        for one in stored:
-            batch = opened(one, store.around)
-            numbers += batch.rows["raw"].tolist()
-            self._check_times(batch)
-        if numbers != list(range(len(self.true_ns))):
-            self.faults.append(f"{len(numbers)} readings, not {len(self.true_ns)} in order")
-        self._check_steps(stored)
-        self._check_hours(len(numbers))
-
-    def _line(self) -> list[StoredBatch]:
-        """Return every batch of the chain, in order."""
-        (head,) = self.centre.store.heads(self.gateway_id)
-        found = [
-            self.centre.store.batch(self.gateway_id, head.chain_id, number)
-            for number in range(head.batch_no + 1)
-        ]
-        return [one for one in found if one is not None]
-
-    def _check_times(self, batch: OpenedBatch) -> None:
-        times = batch.times
-        for number, time, earliest, latest, moved, loose in zip(
-            batch.rows["raw"].tolist(),
-            times.time.tolist(),
-            times.earliest.tolist(),
-            times.latest.tolist(),
-            times.is_moved.tolist(),
-            times.is_loose.tolist(),
-            strict=True,
-        ):
-            self.counts["moved"] += moved
-            self.counts["loose"] += loose
-            true_ns = self.true_ns[number]
-            if not earliest <= true_ns <= latest or not earliest <= time <= latest:
-                self.faults.append(
-                    f"reading {number}: true {true_ns}, {(true_ns - time) / S} s from {time},"
-                    f" limits {(earliest - time) / S} {(latest - time) / S}"
-                )
-
-    def _check_steps(self, stored: list[StoredBatch]) -> None:
-        """Check that what lies between the clocks of two batches is told by events."""
-        for one, other in pairwise(stored):
-            before, header = one.header, other.header
-            if before.boot_id != header.boot_id:
-                continue
-            offset_ns = before.wall_ns - before.mono_ns
-            lines = open_body(header, other.body).event_lines
-            told = settings_told([line for line in lines if b'"last_known"' not in line])
-            for old, new in zip(told[::2], told[1::2], strict=True):
-                if abs(old.offset_ns - offset_ns) >= LEAST_NS:
-                    self.faults.append(f"a step from {old.offset_ns}, not from {offset_ns}")
-                offset_ns = new.offset_ns
-            if abs(header.wall_ns - header.mono_ns - offset_ns) >= LEAST_NS:
-                self.faults.append(f"a step before batch {header.batch_no} that nobody told")
-
-    def _check_hours(self, count: int) -> None:
-        """Check that each reading since 1970 counts in one hour and in no other."""
-        store = self.centre.store
-        for one in self._line():
-            if one.at_min is not None and one.at_max is not None:
-                times = opened(one, store.around).times.time
-                count -= int((times < 0).sum())
-                for at in (one.at_min, one.at_max, *times.tolist()):
-                    store.mark_dirty(self.gateway_id, at, at + 1)
-        by_hour = self._compute()
-        self.counts["hours"] += len(by_hour)
-        if sum(by_hour.values()) != count:
-            self.faults.append(f"{sum(by_hour.values())} readings in hours, not {count}")
 
 
 async def lives(count: int, seed: int) -> dict[str, object]:

@@ -6,8 +6,8 @@ import pytest
 
 from central_sync.store.embedded import EmbeddedStore
 from edge_agent.buffer import committing
+from edge_agent.clock_steps import ClockWatch
 from edge_agent.gateway_clock import GatewayClock
-from edge_agent.pipeline import Intake
 from tests.system.campaign import budgets
 from tests.system.clocks import lives
 
@@ -30,7 +30,7 @@ def ignored(*_: object) -> None:
     ("owners", "replacement", "noticed"),
     [
         ([(GatewayClock, "remember")], ignored, "began at"),
-        ([(Intake, "_look_at_clock"), (committing, "_untold_step")], ignored, "nobody told"),
+        ([(ClockWatch, "look"), (committing, "_untold_step")], ignored, "nobody told"),
         ([(EmbeddedStore, "retime")], lambda *_: 0, "readings in hours"),
     ],
     ids=["the last known time", "telling steps", "looking again at earlier batches"],

@@ -16,7 +16,7 @@ from central_sync.store.admission import Contents
 from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.ledger import mark_quarters
 from edge_agent.wire.header import Header
-from edge_agent.wire.vocabulary import Hash, Verdict
+from edge_agent.wire.vocabulary import Hash
 
 QUARTER_NS: Final = 900 * 1_000_000_000
 LARGEST: Final = 2**63 - 1
@@ -29,10 +29,9 @@ _ANCHOR: Final = (
     "select b.chain_id, b.batch_no, b.batch_hash, a.mono_ns, a.wall_ns, a.error_ns"
     " from clock_anchor a join batch b on b.id = a.batch_id"
     " where a.gateway_id = :gateway and b.received_ns <= :until"
+    # What a branch says of the time is said by a copy.
+    " and not exists (select 1 from branch where batch_id = a.batch_id)"
 )
-MAIN_LINE: Final = frozenset({Verdict.ACCEPTED, Verdict.HEADSTONE})
-"""What a branch says of the time is said by a copy."""
-
 _TIES: Final = "b.chain_id, b.batch_no limit 1"
 _IN_BOOT: Final = " and a.boot_count = :count and a.boot_id = :boot"
 
@@ -88,7 +87,7 @@ def note(
     batch_id: int,
     received_ns: int,
 ) -> set[int]:
-    """Note what a batch of the main line says of its clock.
+    """Note what a batch says of its clock, on whichever line it stands.
 
     Returns the quarter-hours since 1970 in which it is found now besides those of its `at`.
     """
@@ -111,6 +110,13 @@ def note(
     return found
 
 
+def look_again(connection: sqlite3.Connection, gateway_id: UUID) -> None:
+    """Look again at all of a gateway: batches have moved from one line to another."""
+    connection.execute(
+        "update clock_doubt set is_due = 1 where gateway_id = ?", (gateway_id.bytes,)
+    )
+
+
 def _note_anchor(
     connection: sqlite3.Connection, header: Header, batch_id: int, trusted_ns: int
 ) -> None:
@@ -131,7 +137,8 @@ def _note_anchor(
     below, above = (
         connection.execute(
             f"select {end}(mono_ns) from clock_anchor where gateway_id = ?"  # noqa: S608 - min, max
-            f" and boot_count = ? and boot_id = ? and mono_ns {sign} ?",
+            f" and boot_count = ? and boot_id = ? and mono_ns {sign} ?"
+            " and batch_id not in (select batch_id from branch)",
             (*_boot(header), header.mono_ns),
         ).fetchone()[0]
         for end, sign in (("max", "<"), ("min", ">"))

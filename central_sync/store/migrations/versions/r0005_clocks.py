@@ -10,7 +10,7 @@ from edge_agent.wire.header import Header
 from edge_agent.wire.vocabulary import UNKNOWN_ERROR_MS
 
 revision = "0005"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -18,7 +18,7 @@ depends_on = None
 INT64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 BYTES = sa.LargeBinary()
 TEXT = sa.Text()
-ACCEPTED, HEADSTONE = 0, 3
+ACCEPTED, BRANCH, HEADSTONE = 0, 2, 3
 ROWS_AT_ONCE = 1000
 LARGEST = 2**63 - 1
 NS_PER_MS = 1_000_000
@@ -73,12 +73,13 @@ def _stored(connection: sa.Connection) -> Iterator[list[tuple[Any, ...]]]:
     last = 0
     query = sa.text(
         "select id, header, at_min, at_max from batch where id > :last"
-        " and verdict in (:accepted, :headstone) order by id limit :count"
+        " and verdict in (:accepted, :branch, :headstone) order by id limit :count"
     )
     while True:
         given = {
             "last": last,
             "accepted": ACCEPTED,
+            "branch": BRANCH,
             "headstone": HEADSTONE,
             "count": ROWS_AT_ONCE,
         }
