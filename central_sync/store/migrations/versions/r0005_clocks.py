@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from edge_agent.wire.header import Header
+from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.vocabulary import UNKNOWN_ERROR_MS
 
 revision = "0005"
@@ -93,7 +94,10 @@ def _stored(connection: sa.Connection) -> Iterator[list[tuple[Any, ...]]]:
 def _fill(rows: list[tuple[Any, ...]]) -> None:
     connection = op.get_bind()
     for batch_id, packed, at_min, at_max in rows:
-        header = Header.unpack(packed)
+        try:
+            header = Header.unpack(packed)
+        except RefusedError:
+            continue  # damaged since: it says nothing of a clock
         place = {
             "gateway_id": header.gateway_id.bytes,
             "boot_count": header.boot_count,
