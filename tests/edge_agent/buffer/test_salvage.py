@@ -1,8 +1,10 @@
 """What comes back from damaged files, what is told as lost, and that a kill changes neither."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 from uuid import UUID
 
 import pytest
@@ -12,6 +14,7 @@ from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
 from edge_agent.buffer.progress import Step
 from edge_agent.buffer.quarantine import SEEN, folders
 from edge_agent.buffer.summary import salvages_of
+from edge_agent.wire.batch import Origin
 from edge_agent.wire.document import Document
 from edge_agent.wire.frame import BatchFrame
 from edge_agent.wire.header import Header
@@ -156,16 +159,37 @@ async def test_documents_come_back_with_the_batches_that_need_them(tmp_path: Pat
         assert await buffer.document(document.digest) == document
 
 
-async def test_batches_of_another_gateway_or_key_stay_where_they_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param(lambda one: replace(one, key=SigningKey.from_seed(bytes(32))), id="key"),
+        pytest.param(lambda one: replace(one, gateway_id=UUID(int=3)), id="gateway"),
+    ],
+)
+async def test_batches_of_another_gateway_or_key_stay_where_they_are(
+    tmp_path: Path, changed: Callable[[Origin], Origin]
+) -> None:
     gateway, frames = await filled(tmp_path)
-    gateway.origin = replace(
-        gateway.origin, key=SigningKey.from_seed(bytes(32)), gateway_id=UUID(int=3)
-    )
+    UNREADABLE(gateway.path)
+    gateway.origin = changed(gateway.origin)
     async with started(gateway) as (buffer, salvager):
         await salvager.once()
         assert numbers_of(await waiting(buffer), frames[0]) == []
         (progress,) = salvages_of(gateway.path).values()
         assert (progress.salvaged, progress.foreign) == (0, len(frames))
+
+
+async def test_what_lies_in_two_quarantines_comes_back_once(tmp_path: Path) -> None:
+    gateway, frames = await filled(tmp_path)
+    UNREADABLE(gateway.path)
+    async with started(gateway) as (buffer, salvager):
+        (folder,) = folders(gateway.path)
+        copytree(folder, folder.with_name("again"))
+        await salvager.once()
+        assert salvager.status().folders == 2
+        assert salvager.status().salvaged_batches == len(frames)
+        expected = without_receipt(frames)
+        assert (await waiting(buffer))[: len(expected)] == expected
 
 
 async def test_without_room_it_waits_and_new_readings_go_first(tmp_path: Path) -> None:
