@@ -236,12 +236,7 @@ class Buffer:
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[Writer]:
-        """Yield the writer to what is stored beside the line; nobody else uses it meanwhile.
-
-        Raises:
-            BufferUnavailableError: the storage refuses.
-
-        """
+        """Yield the writer to what is stored beside the line; nobody else uses it meanwhile."""
         async with self._reading() as table:
             yield self._writer
             await self._note(table, self._writer.ledger.settlement((), ()))
