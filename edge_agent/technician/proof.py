@@ -116,7 +116,7 @@ class _Walk:
                 return
         self.batches += 1
         self.receipted += batch.is_receipted
-        if self.position:
+        if self.position > 0:  # numbers that are missing below zero were lost, and that is told
             self.absent += batch.position - self.position - 1
         try:
             header = self._verified(batch)
