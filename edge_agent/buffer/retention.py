@@ -2,9 +2,11 @@
 
 A batch is named by its position, a count over all chains of the buffer. Every position up to the
 head is either in a run, and then its batch may be gone, or it is held. Only batches with a receipt
-that frees their readings ever become forgettable, and the head never does.
+that frees their readings ever become forgettable, and the head never does. Where the readings of
+a batch were given up, its headstone waits like a batch.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,7 +18,7 @@ from edge_agent.wire.vocabulary import Hash, Verdict
 FIRST_POSITION: Final = 1
 
 # docs/wire-format.md section 13: readings may be forgotten against these. A receipt for a
-# headstone says that the centre still lacks the readings.
+# headstone says that the centre still lacks the readings: it frees a headstone, and nothing else.
 FREEING: Final = frozenset({Verdict.ACCEPTED, Verdict.QUARANTINED, Verdict.BRANCH})
 
 
@@ -26,6 +28,13 @@ class Span:
 
     first: int
     last: int
+
+    @property
+    def sha256(self) -> Hash:
+        """What the stored row of a span must hash to, so that damage cannot give up a batch."""
+        return Hash(
+            sha256(self.first.to_bytes(8, "little") + self.last.to_bytes(8, "little")).digest()
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +101,38 @@ def waiting(runs: Sequence[Run], head: int) -> Iterator[Span]:
         next_position = run.last + 1
     if next_position <= head:
         yield Span(first=next_position, last=head)
+
+
+def joined(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Return the spans by rising position, neighbours and overlapping ones as one."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda each: each.first):
+        if found and span.first <= found[-1].last + 1:
+            found[-1] = Span(first=found[-1].first, last=max(found[-1].last, span.last))
+        else:
+            found.append(span)
+    return tuple(found)
+
+
+def without(spans: Iterable[Span], gone: Sequence[Span]) -> Iterator[Span]:
+    """Yield what is left of spans when others are taken out; both disjoint and rising."""
+    for span in spans:
+        first = span.first
+        begin = bisect_left(gone, first, key=lambda each: each.last)
+        for other in islice(gone, begin, None):
+            if other.first > span.last:
+                break
+            if first < other.first:
+                yield Span(first=first, last=other.first - 1)
+            first = other.last + 1
+        if first <= span.last:
+            yield Span(first=first, last=span.last)
+
+
+def is_within(spans: Sequence[Span], position: int) -> bool:
+    """Return whether a position is in one of these spans; they are disjoint and rise."""
+    index = bisect_left(spans, position, key=lambda each: each.last)
+    return index < len(spans) and spans[index].first <= position
 
 
 def oldest_positions(spans: Iterable[Span], limit: int) -> list[int]:

@@ -1,10 +1,11 @@
 """The statements on the buffer's tables; each method is one or a few, and none decides anything."""
 
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from edge_agent.buffer.connection import Database, Row
+from edge_agent.buffer.giving_up import GivenUp
 from edge_agent.buffer.records import Held
 from edge_agent.buffer.retention import Run, Span
 from edge_agent.wire.batch import SignedBatch
@@ -15,6 +16,16 @@ from edge_agent.wire.vocabulary import Hash
 
 # Below SQLITE_MAX_VARIABLE_NUMBER of every build (sqlite.org/limits.html).
 MOST_VALUES = 256
+
+# Whether the readings of a batch were given up; one step into an index of few rows.
+IS_EMPTIED: Final = (
+    "coalesce((SELECT first_position <= sealed.position FROM emptied"
+    " WHERE last_position >= sealed.position ORDER BY last_position LIMIT 1), 0)"
+)
+_HELD: Final = (
+    f"SELECT position, batch_hash, header, length(body), {IS_EMPTIED} FROM sealed"  # noqa: S608 - a constant
+    " WHERE length(body) > 0 AND"
+)
 
 Placed: TypeAlias = tuple[int, Held]
 
@@ -58,6 +69,32 @@ class Table:
                 (run.last, run.first, run.receipt, run.sha256),
             )
 
+    async def empty(self, given: Iterable[GivenUp]) -> None:
+        """Put their headstones in the place of batches."""
+        for one in given:
+            await self._database.rows(
+                "UPDATE sealed SET body = ? WHERE position = ?", (one.body, one.position)
+            )
+
+    async def replace_emptied(self, gone: Iterable[Span], new: Iterable[Span]) -> None:
+        """Bring up to date where readings were given up."""
+        for span in gone:
+            await self._database.rows("DELETE FROM emptied WHERE last_position = ?", (span.last,))
+        for span in new:
+            await self._database.rows(
+                "INSERT INTO emptied (last_position, first_position, sha256) VALUES (?, ?, ?)",
+                (span.last, span.first, span.sha256),
+            )
+
+    async def stored(self, span: Span, most: int) -> list[tuple[int, bytes, bytes]]:
+        """Return position, header and body of the oldest batches of the span, up to so many."""
+        found = await self._database.rows(
+            "SELECT position, header, body FROM sealed"
+            " WHERE position BETWEEN ? AND ? AND length(body) > 0 ORDER BY position LIMIT ?",
+            (span.first, span.last, most),
+        )
+        return [(_integer(row[0]), _bytes(row[1]), _bytes(row[2])) for row in found]
+
     async def pages(self) -> tuple[int, int]:
         """Return how many pages the file has, and how many of them are free."""
         found = await self._database.rows(
@@ -78,8 +115,7 @@ class Table:
     async def held(self, span: Span, most: int) -> list[Placed]:
         """Return the batches held in the span, oldest first, up to so many."""
         found = await self._database.rows(
-            "SELECT position, batch_hash, header, length(body) FROM sealed"
-            " WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?",
+            f"{_HELD} position BETWEEN ? AND ? ORDER BY position LIMIT ?",
             (span.first, span.last, most),
         )
         return [_placed(row) for row in found]
@@ -91,9 +127,7 @@ class Table:
             part = positions[start : start + MOST_VALUES]
             marks = ", ".join("?" * len(part))
             rows = await self._database.rows(
-                "SELECT position, batch_hash, header, length(body) FROM sealed"  # noqa: S608 - only question marks are put in
-                f" WHERE position IN ({marks}) ORDER BY position",
-                part,
+                f"{_HELD} position IN ({marks}) ORDER BY position", part
             )
             found.extend(_placed(row) for row in rows)
         return found
@@ -101,12 +135,16 @@ class Table:
     async def frame(self, position: int) -> BatchFrame | None:
         """Return the batch at this position as it was stored, or None when it is gone."""
         found = await self._database.rows(
-            "SELECT header, signature, body FROM sealed WHERE position = ?", (position,)
+            f"SELECT header, signature, body, {IS_EMPTIED} FROM sealed"  # noqa: S608 - a constant
+            " WHERE position = ? AND length(body) > 0",
+            (position,),
         )
         if not found:
             return None
-        header, signature, body = (_bytes(value) for value in found[0])
-        return BatchFrame(flags=FrameFlag(0), header_bytes=header, signature=signature, body=body)
+        header, signature, body = (_bytes(value) for value in found[0][:3])
+        is_headstone = found[0][3] and Header.unpack(header).record_count
+        flags = FrameFlag.HEADSTONE if is_headstone else FrameFlag(0)
+        return BatchFrame(flags=flags, header_bytes=header, signature=signature, body=body)
 
     async def add_marks(self, marks: Sequence[bytes], most: int) -> None:
         """Remember that these deliveries are durable; forget all but the newest."""
@@ -135,8 +173,14 @@ class Table:
 
 
 def _placed(row: Row) -> Placed:
-    position, batch_hash, header, size = row
-    held = Held.of(Header.unpack(_bytes(header)), Hash(_bytes(batch_hash)), _integer(size))
+    position, batch_hash, header_bytes, size, is_emptied = row
+    header = Header.unpack(_bytes(header_bytes))
+    held = Held.of(
+        header,
+        Hash(_bytes(batch_hash)),
+        _integer(size),
+        is_headstone=bool(is_emptied and header.record_count),
+    )
     return _integer(position), held
 
 

@@ -14,14 +14,16 @@ from typing import Final
 from uuid import UUID
 
 from edge_agent.buffer import schema
-from edge_agent.buffer.content import Damaged, Intact, Tally
+from edge_agent.buffer.content import Damaged, Intact, Stored, Tally
+from edge_agent.buffer.emptied import is_lost, read_emptied
 from edge_agent.buffer.reading import DAMAGE_ERRORS, last_verified, opened_read_only
-from edge_agent.buffer.records import Head, Held
-from edge_agent.buffer.retention import FIRST_POSITION, Run, waiting
+from edge_agent.buffer.records import Head
+from edge_agent.buffer.retention import FIRST_POSITION, Run, Span, is_within, waiting
 from edge_agent.wire.batch import open_body
 from edge_agent.wire.chain import successor_fault
 from edge_agent.wire.document import Document
 from edge_agent.wire.header import Header, batch_hash
+from edge_agent.wire.headstone import open_headstone
 from edge_agent.wire.receipt import Receipt
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
 from edge_agent.wire.vocabulary import NO_HASH, Hash
@@ -42,22 +44,6 @@ PASSING_CODES: Final = frozenset(
 
 class DamagedError(Exception):
     """A stored byte is not what it was; the message says where."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """One row of the batch table, without its body, as bytes."""
-
-    position: int
-    batch_hash: Hash
-    header: bytes
-    signature: bytes
-    body_bytes: int
-
-    @property
-    def held(self) -> Held:
-        """What the rest of the buffer needs to know of it."""
-        return Held.of(Header.unpack(self.header), self.batch_hash, self.body_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +135,7 @@ class _Walk:
         self._starts: list[int] = []
         self._chain_ids: list[bytes] = []
         self._receipted_hashes: dict[int, Hash] = {}
+        self._emptied: tuple[Span, ...] = ()
 
     def intact(self) -> Intact:
         """Return what the file holds.
@@ -161,6 +148,7 @@ class _Walk:
             return Intact(chains={})
         self._read_chains()
         runs = tuple(self._runs())
+        self._emptied = read_emptied(self._connection)
         head_position = self._integer("SELECT coalesce(max(position), 0) FROM sealed")
         if bool(self._starts) != bool(head_position) or (runs and runs[-1].last > head_position):
             raise DamagedError("the newest batches are missing")
@@ -168,17 +156,22 @@ class _Walk:
         expected = sum(span.last - span.first + 1 for span in spans)
         whole_after = head_position - self._depth.newest_waiting
         before: Stored | None = None
-        tally, held_count = Tally(), 0
+        tally, held_count, lost = Tally(), 0, set[int]()
         for stored in self._stored():
             self._verify_place(stored, before)
             while spans and spans[0].last < stored.position:
                 spans.popleft()
             is_waiting = bool(spans) and spans[0].first <= stored.position
-            if is_waiting:
-                tally = tally.plus(stored.held)
-            if self._depth.is_thorough or (is_waiting and stored.position > whole_after):
-                self._verify_whole(stored, before)
-            before, held_count = stored, held_count + 1
+            held_count += 1
+            if is_lost(self._emptied, stored):
+                lost.add(stored.position)
+                expected -= is_waiting
+            else:
+                is_emptied = is_within(self._emptied, stored.position)
+                tally = tally.plus(stored.held(is_emptied=is_emptied)) if is_waiting else tally
+                if self._depth.is_thorough or (is_waiting and stored.position > whole_after):
+                    self._verify_whole(stored, before)
+            before = stored
         if tally.batches != expected:
             raise DamagedError(f"{expected - tally.batches} batches without a receipt are missing")
         self._verify_documents()
@@ -191,6 +184,8 @@ class _Walk:
             },
             unreceipted=tally,
             held_count=held_count,
+            emptied=self._emptied,
+            lost=frozenset(lost),
         )
 
     def _is_fresh(self) -> bool:
@@ -277,7 +272,7 @@ class _Walk:
             raise DamagedError(f"batch {position}: its receipt is about another batch")
 
     def _verify_whole(self, stored: Stored, before: Stored | None) -> None:
-        """Check every byte of a batch: signature, rules towards the one before, body."""
+        """Check every byte of a batch: signature, rules towards the one before, body if any."""
         header = self._head(stored).header
         if not header.is_genesis and before is not None and before.position == stored.position - 1:
             fault = successor_fault(Header.unpack(before.header), header)
@@ -286,7 +281,10 @@ class _Walk:
         (body,) = self._connection.execute(
             "SELECT body FROM sealed WHERE position = ?", (stored.position,)
         ).fetchone()
-        open_body(header, body)
+        if is_within(self._emptied, stored.position) and header.record_count:
+            open_headstone(header, body)
+        else:
+            open_body(header, body)
 
     def _head(self, stored: Stored) -> Head:
         header = Header.unpack(stored.header)

@@ -19,7 +19,7 @@ from edge_agent.config.device_model import (
     NotAvailable,
 )
 from edge_agent.config.url import url_fault
-from edge_agent.config.vocabulary import Addressing, LogLevel, Table, WordOrder
+from edge_agent.config.vocabulary import Addressing, LogLevel, OnFull, Table, WordOrder
 
 __all__ = [
     "Addressing",
@@ -36,6 +36,7 @@ __all__ = [
     "LogLevel",
     "LogSettings",
     "NotAvailable",
+    "OnFull",
     "Table",
     "WordOrder",
 ]
@@ -76,12 +77,15 @@ class BufferSettings:
         quota_mb: what the buffer may take of the disk.
         offline_duration_s: how long the buffer must last without a centre; `check` compares it
             with the quota.
+        on_full: evict_oldest: the oldest readings are given up, and a signed event says so;
+            stop: no more are taken, and a signed gap says so.
     """
 
     path: Path = Path("/var/lib/edge-agent/buffer.db")
     commit_interval_s: Annotated[float, Within(1.0, 60.0)] = 10.0
     quota_mb: Annotated[int, Within(16, 1_000_000)] = 1024
     offline_duration_s: Annotated[float, Within(0.0, 31_536_000.0)] = 86_400.0
+    on_full: OnFull = OnFull.EVICT_OLDEST
 
     def __post_init__(self) -> None:
         """Refuse what a single field must not hold."""
