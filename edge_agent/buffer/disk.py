@@ -2,7 +2,7 @@
 
 A full disk cannot be emptied through SQLite: to delete takes room as well. The ballast is a file of
 real blocks beside the buffer that is removed when the first write is refused, and made anew once
-there is room (docs/adr/0011-a-full-disk.md). Every call here may block.
+there is room (docs/adr/0012-a-full-disk.md). Every call here may block.
 """
 
 import os

@@ -93,7 +93,8 @@ def cycle(folder: Path, point: Point, seed: int) -> tuple[bool, str]:
         *("--commits", str(commits), "--seed", str(seed)),
     )
     promised = ack.read_text().splitlines() if ack.exists() else []
-    is_hit = "INJECTED" in trace.read_text(errors="replace") if trace.exists() else False
+    told = trace.read_text(errors="replace") if trace.exists() else ""
+    is_hit = "INJECTED" in told or "killed by SIGKILL" in told
     if not promised:
         return is_hit, ""
     checker = [sys.executable, "-m", "tests.faults.buffer_checker", str(folder), promised[-1]]

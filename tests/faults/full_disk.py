@@ -63,7 +63,8 @@ def cycle(folder: Path, *, seed: int, steps: int) -> dict[str, object]:
             blind = json.loads(_python(str(CHECKER), str(disk), str(out), "--forget-loss").stdout)
             if "fault" not in blind:
                 sums["fault"] = "the checker did not notice a missing loss event"
-        return about | sums
+        about |= sums
+        return about
 
 
 def _python(*words: str) -> subprocess.CompletedProcess[str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ewcheck.batch import Batch
+    from ewcheck.events import Event
 
 # The gateway's key in buffer_workload.py.
 GATEWAY = Ed25519PrivateKey.from_private_bytes(bytes(range(32))).public_key()
@@ -69,7 +70,7 @@ class Account:
             if self.readings.setdefault(number, header.batch_hash) != header.batch_hash:
                 raise WrongError(f"reading {number} is in two batches")
 
-    def _note_loss(self, event: dict[str, object]) -> None:
+    def _note_loss(self, event: Event) -> None:
         first, last, first_seq, last_seq = (
             int(str(event[name])) for name in ("first_batch", "last_batch", "first_seq", "last_seq")
         )
