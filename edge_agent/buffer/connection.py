@@ -36,8 +36,10 @@ class Database:
         self._connection: aiosqlite.Connection | None = None
         self._is_sound = False
         self._has_tables = False
-        # Whether a COMMIT was begun of which nobody knows what became.
+        # Whether a COMMIT was begun of which nobody knows what became; who finds out about his
+        # batches clears the first, only another COMMIT the second.
         self.is_uncertain = False
+        self.has_doubts = False
 
     async def create(self) -> None:
         """Connect, and make the file and its tables where there are none."""
@@ -68,9 +70,9 @@ class Database:
             await self.rows("ROLLBACK")
             self._is_sound = True
             raise
-        self.is_uncertain = True
+        self.is_uncertain = self.has_doubts = True
         await self.rows("COMMIT")
-        self.is_uncertain = False
+        self.is_uncertain = self.has_doubts = False
         self._is_sound = True
 
     async def mend(self) -> bool:

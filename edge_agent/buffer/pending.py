@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from edge_agent.buffer.committing import Beginning
 from edge_agent.buffer.giving_up import GivenUp
+from edge_agent.buffer.retention import Run
 from edge_agent.buffer.table import Table
 from edge_agent.buffer.volatile import Segment
 from edge_agent.wire.batch import SignedBatch
@@ -39,6 +40,11 @@ class Pending:
     def last(self) -> tuple[int, bytes]:
         """Position and hash of the newest of them."""
         return self.first_position + len(self.batches) - 1, self.batches[-1].batch_hash
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Receipts that go with it."""
+        return () if self.segment is None else self.segment.runs
 
     @property
     def every_batch(self) -> tuple[SignedBatch, ...]:

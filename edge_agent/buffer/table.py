@@ -69,6 +69,11 @@ class Table:
                 (run.last, run.first, run.receipt, run.sha256),
             )
 
+    async def replace_every_run(self, runs: Iterable[Run]) -> None:
+        """Store these receipts in the place of all."""
+        await self._database.rows("DELETE FROM receipt")
+        await self.replace_runs((), runs)
+
     async def empty(self, given: Iterable[GivenUp]) -> None:
         """Put their headstones in the place of batches."""
         for one in given:

@@ -29,7 +29,7 @@ from edge_agent.buffer.opening import Found, beginning, set_aside
 from edge_agent.buffer.pending import Pending, insert
 from edge_agent.buffer.quota import Quota
 from edge_agent.buffer.records import Boot, Counters, Head, Held, Portion
-from edge_agent.buffer.retention import forgettable
+from edge_agent.buffer.retention import Run, forgettable
 from edge_agent.buffer.sealing import Sealer
 from edge_agent.buffer.table import Table
 from edge_agent.buffer.victims import oldest_readings
@@ -121,7 +121,7 @@ class Transactions:
         evicted = 0
         async with self.database.transaction():
             found = await self.table.head()
-            await self.table.replace_runs(*self.ledger.unstored_runs)
+            await self._write_runs(pending.runs if found == pending.last else ())
             if found == pending.after:
                 self.database.is_uncertain = False
                 pending, evicted = await self._written(pending, portion)
@@ -129,6 +129,16 @@ class Transactions:
                 raise RuntimeError(f"{self._path}: somebody else wrote batch {found[0]}")
         await self.quota.measure()
         return self._remembered(pending, evicted)
+
+    async def _write_runs(self, others: Sequence[Run] = ()) -> None:
+        """Bring the receipts to the disk; `others` are on it, and not in the books yet.
+
+        After a COMMIT of which nobody knows, all of them: what it may have left is unknown.
+        """
+        if self.database.has_doubts:
+            await self.table.replace_every_run((*self.ledger.runs, *others))
+        else:
+            await self.table.replace_runs(*self.ledger.unstored_runs)
 
     async def _sealed(
         self, portion: Portion, given: Sequence[GivenUp], reason: LossReason

@@ -54,13 +54,15 @@ async def oldest_readings(
 async def chosen(
     table: Table, spans: Sequence[Span], emptied: Sequence[Span]
 ) -> tuple[GivenUp, ...]:
-    """Return what stays of these batches; a headstone that is whole is left alone."""
+    """Return what stays of these batches; what is whole and has no readings is left alone."""
     found: list[GivenUp] = []
     for span in spans:
         for position, header, body in await table.stored(span, span.last - span.first + 1):
             is_stone = is_within(emptied, position)
-            if not (is_stone and is_headstone(header, body)):
-                one = await asyncio.to_thread(given_up, position, header, body, since=position)
+            if is_stone and is_headstone(header, body):
+                continue
+            one = await asyncio.to_thread(given_up, position, header, body, since=position)
+            if one.readings or not one.body:
                 found.append(replace(one, readings=0) if is_stone else one)
     return tuple(found)
 

@@ -102,7 +102,7 @@ class Writer(Transactions):
         await self.mend()
         if any(self.ledger.unstored_runs):
             async with self.database.transaction():
-                await self.table.replace_runs(*self.ledger.unstored_runs)
+                await self._write_runs()
             self.ledger.runs_stored()
 
     async def mend_to_read(self) -> None:

@@ -152,3 +152,23 @@ async def test_a_cancelled_settle_has_noted_all_or_nothing(gateway: Gateway) -> 
             backlog = buffer.backlog()
             assert backlog.unreceipted_count in (0, len(waiting))
             assert (backlog.oldest is None) == (backlog.unreceipted_count == 0)
+
+
+async def test_receipts_of_a_commit_that_worked_though_it_was_reported_failed_are_stored_once(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gateway.opened() as buffer:
+        for _ in range(4):
+            await buffer.append(gateway.portion(1))
+        held = await buffer.unreceipted(10)
+        failing = Failing(buffer._writer.database, monkeypatch)
+        await buffer.settle(receipts(held[:2]))
+        failing.after = 2
+        portion = gateway.portion(1)
+        with pytest.raises(BufferUnavailableError):
+            await buffer.append(portion)
+        await buffer.settle(receipts(held[2:4]))
+        await buffer.append(portion)
+    async with gateway.opened() as buffer:
+        assert buffer.counters.quarantined == 0
+        assert numbers(await buffer.unreceipted(10)) == [4, 5, 6]
