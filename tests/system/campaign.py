@@ -179,6 +179,7 @@ SHOWN = (
     ),
     *("published", "published_alike", "found", "lost", "twice"),
     *("modbus tcp", "rtu over tcp", "rtu serial"),
+    *("taken", "fills", "at_centre", "in_buffer", "covered", "losses", "injected"),
 )
 
 
