@@ -32,17 +32,17 @@ def small_disk(folder: Path, *, size_mib: int, is_tmpfs: bool) -> Iterator[Path]
     disk = folder / "disk"
     disk.mkdir(parents=True)
     if is_tmpfs:
-        _run("mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "small", str(disk))
+        run("mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "small", str(disk))
     else:
         image = folder / "image"
         with image.open("wb") as file:
             file.truncate(size_mib * MIB)
-        _run("mkfs.ext4", "-q", "-F", "-m", "0", "-b", "4096", str(image))
-        _run("mount", "-o", "loop,noatime", str(image), str(disk))
+        run("mkfs.ext4", "-q", "-F", "-m", "0", "-b", "4096", str(image))
+        run("mount", "-o", "loop,noatime", str(image), str(disk))
     try:
         yield disk
     finally:
-        _run("umount", str(disk))
+        run("umount", str(disk))
 
 
 def cycle(folder: Path, *, seed: int, steps: int) -> dict[str, object]:
@@ -80,7 +80,8 @@ def _python(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _run(*words: str) -> None:
+def run(*words: str) -> None:
+    """Run a command that must not fail."""
     subprocess.run(words, check=True, capture_output=True, timeout=60)
 
 

@@ -1,10 +1,10 @@
-"""Taken = at the centre + covered by signed loss events + in the buffer: exactly, after anything."""
+"""Taken = at the centre + covered by signed loss events + in the buffer: after anything."""
 
 import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -14,12 +14,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.giving_up import LossReason
 from edge_agent.buffer.records import Held
-from edge_agent.buffer.store import Buffer
 from edge_agent.wire.frame import BatchFrame, FrameFlag
 from edge_agent.wire.header import Header
 from edge_agent.wire.vocabulary import Hash, Verdict
 from tests.edge_agent.buffer.gateway import Gateway, Portion, events_of, raw_of, receipts
 from tests.edge_agent.buffer.storage_faults import Failing
+
+if TYPE_CHECKING:
+    from edge_agent.buffer.store import Buffer
 
 T = TypeVar("T")
 

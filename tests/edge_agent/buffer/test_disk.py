@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.buffer.disk import BALLAST_BYTES, MIB, Disk, Level, Space
+from edge_agent.buffer import disk
+from edge_agent.buffer.disk import MIB, Disk, Level, Space
 from edge_agent.buffer.faults import BufferUnavailableError, Fault, fault_of
 from edge_agent.buffer.store import Buffer
 from edge_agent.buffer.watching import Watch
@@ -14,6 +15,11 @@ from tests.edge_agent.buffer.gateway import Gateway, numbers
 from tests.edge_agent.buffer.storage_faults import no_file_grows_beyond
 
 GIB = 1024 * MIB
+
+
+@pytest.fixture(autouse=True)
+def _ballast_of_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "BALLAST_BYTES", 16 * MIB)
 
 
 @pytest.mark.parametrize(
@@ -40,34 +46,34 @@ def test_the_levels_are_parts_of_the_disk_or_bytes_where_that_is_less(
 
 
 def test_the_ballast_is_real_blocks_and_is_made_once(tmp_path: Path) -> None:
-    disk = Disk(tmp_path / "buffer.db")
-    assert disk.restore()
-    first = disk.ballast.stat()
-    assert first.st_size == BALLAST_BYTES
-    assert first.st_blocks * 512 >= BALLAST_BYTES
-    assert disk.restore()
-    assert disk.ballast.stat().st_ino == first.st_ino
+    one = Disk(tmp_path / "buffer.db")
+    assert one.restore()
+    first = one.ballast.stat()
+    assert first.st_size == 16 * MIB
+    assert first.st_blocks * 512 >= 16 * MIB
+    assert one.restore()
+    assert one.ballast.stat().st_ino == first.st_ino
 
 
 def test_a_ballast_that_a_kill_cut_short_is_made_anew(tmp_path: Path) -> None:
-    disk = Disk(tmp_path / "buffer.db")
-    disk.ballast.write_bytes(b"short")
-    assert disk.restore()
-    assert disk.ballast.stat().st_size == BALLAST_BYTES
+    one = Disk(tmp_path / "buffer.db")
+    one.ballast.write_bytes(b"short")
+    assert one.restore()
+    assert one.ballast.stat().st_size == 16 * MIB
 
 
 def test_a_ballast_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
-    disk = Disk(tmp_path / "buffer.db")
+    one = Disk(tmp_path / "buffer.db")
     with no_file_grows_beyond(MIB):
-        assert not disk.restore()
-    assert not disk.ballast.exists()
-    assert not disk.release()
+        assert not one.restore()
+    assert not one.ballast.exists()
+    assert not one.release()
 
 
 def test_nobody_says_how_much_is_free_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    disk = Disk(tmp_path / "gone" / "buffer.db")
-    assert disk.look() is None
-    assert not disk.restore()
+    one = Disk(tmp_path / "gone" / "buffer.db")
+    assert one.look() is None
+    assert not one.restore()
 
 
 @pytest.mark.asyncio
@@ -76,13 +82,10 @@ async def test_without_the_ballast_nothing_grows_and_with_it_everything_is_as_be
 ) -> None:
     watch = Watch(tmp_path / "buffer.db")
     before = await watch.level()
-    assert watch.has_ballast
-    assert await watch.give_way() is Level.SPENT
-    assert not watch.has_ballast
+    assert (await watch.give_way(), watch.has_ballast) == (Level.SPENT, False)
     with no_file_grows_beyond(MIB):
         assert await watch.level() is Level.SPENT
-    assert await watch.level() is before
-    assert watch.has_ballast
+    assert (await watch.level(), watch.has_ballast) == (before, True)
 
 
 @pytest.mark.parametrize(
