@@ -50,6 +50,6 @@ class Watch:
             self._is_spent = False
         level = Level.AMPLE if space is None else space.level
         if level > self._told and space is not None:
-            log.warning("disk.scarce", level=level.name.lower(), free_bytes=space.free_bytes)
+            log.warning("disk.scarce", room=level.name.lower(), free_bytes=space.free_bytes)
         self._told = level
         return Level.SPENT if self._is_spent else level
