@@ -96,6 +96,8 @@ class Ingest:
             self._told(submission.gateway_id, outcome.refusal)
         if Verdict.QUARANTINED in outcome.verdicts:
             log.error("batch.quarantined", gateway=str(submission.gateway_id))
+        if Verdict.BRANCH in outcome.verdicts:
+            log.error("chain.forked", gateway=str(submission.gateway_id))
 
     def _told(self, gateway_id: UUID, refusal: Refusal) -> None:
         self.metrics.frames.labels(result=refusal.code).inc()

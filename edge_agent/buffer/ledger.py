@@ -69,6 +69,12 @@ class Ledger:
         )
 
     @property
+    def newest_receipt(self) -> Receipt | None:
+        """The receipt that was given last, of those that are kept: one for each run."""
+        kept = (Receipt.unpack(run.receipt) for run in reversed(self.runs))
+        return max(kept, key=lambda receipt: receipt.received_ns, default=None)
+
+    @property
     def waiting(self) -> tuple[Span, ...]:
         """Positions without a receipt, oldest first."""
         return tuple(self._waiting(self.runs))

@@ -18,6 +18,7 @@ from edge_agent.buffer.table import Table
 from edge_agent.buffer.writing import Writer
 from edge_agent.wire.document import Document
 from edge_agent.wire.frame import BatchFrame
+from edge_agent.wire.receipt import Receipt
 from edge_agent.wire.vocabulary import Hash
 
 
@@ -60,6 +61,10 @@ class Looking:
             readings=backlog.readings + chain.tally.readings,
             size_bytes=backlog.size_bytes + chain.tally.size_bytes,
         )
+
+    def newest_receipt(self) -> Receipt | None:
+        """Return the receipt that was given last, of those that are kept; from memory."""
+        return self._writer.ledger.newest_receipt
 
     def usage(self) -> Usage:
         """Return how much of the quota is taken; from memory."""

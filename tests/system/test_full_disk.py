@@ -27,15 +27,13 @@ LACKING = [
 ]
 
 
-def fill(folder: Path) -> Path:
-    """Take the last byte of a disk; return the file that has it."""
-    filler = folder / "filler"
-    with filler.open("ab", buffering=0) as file:
+def fill(folder: Path) -> None:
+    """Take the last byte of a disk."""
+    with (folder / "filler").open("ab", buffering=0) as file:
         for size in (1 << 20, 4096, 1):
             with suppress(OSError):
                 while True:
                     file.write(bytes(size))
-    return filler
 
 
 def alarms(one: Installation) -> set[str]:
@@ -44,6 +42,19 @@ def alarms(one: Installation) -> set[str]:
     raised = [] if status is None else status["alarms"]
     assert isinstance(raised, list)
     return {str(alarm["reason"]) for alarm in raised if isinstance(alarm, dict)}
+
+
+def until_it_hurts(one: Installation, disk: Path) -> None:
+    """Fill the disk, and return once the agent says so."""
+    fill(disk)
+    hurt = {"storage_full", "disk_low"}
+    wait_until("an alarm of the disk", lambda: bool(alarms(one) & hurt), limit_s=20)
+
+
+def until_more(witness: Witness) -> None:
+    """Return once the centre has got more batches."""
+    before = witness.at_centre()
+    wait_until("uploads go on", lambda: witness.at_centre() > before + 3, limit_s=30)
 
 
 @pytest.mark.root
@@ -62,15 +73,9 @@ def test_an_agent_on_a_full_disk_polls_on_sends_on_and_recovers_alone(tmp_path: 
         one.start_agent()
         wait_until("an upload", lambda: witness.at_centre() > 2, limit_s=30)
         for _ in range(3):
-            filler = fill(disk)
-            wait_until(
-                "the disk refuses, or the ballast is gone",
-                lambda: bool(alarms(one) & {"storage_full", "disk_low"}),
-                limit_s=20,
-            )
-            before = witness.at_centre()
-            wait_until("uploads go on", lambda b=before: witness.at_centre() > b + 3, limit_s=30)
-        filler.unlink()
+            until_it_hurts(one, disk)
+            until_more(witness)
+        (disk / "filler").unlink()
         wait_until("no alarm", lambda: not alarms(one) - {"clock_untrusted"}, limit_s=30)
         assert (disk / "buffer.db.ballast").exists()
         witness.look()
