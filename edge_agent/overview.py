@@ -4,14 +4,15 @@ Nothing is kept here and nothing here is in the way of the line: every part is r
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Self
 
 import numpy as np
 
+from edge_agent.buffer.progress import Salvage
 from edge_agent.buffer.records import Held
 from edge_agent.buffer.store import Buffer
 from edge_agent.clock import Clock
@@ -27,6 +28,7 @@ from edge_agent.health.status import (
     ConfigurationStatus,
     DeviceStatus,
     Json,
+    SalvageStatus,
     Snapshot,
 )
 from edge_agent.health.systemd import Progress
@@ -54,6 +56,7 @@ class Overview:
         self.plan = plan
         self.scalings: Mapping[str, Scaling] = {}
         self.configuration = ConfigurationStatus(edition=plan.edition)
+        self.salvage: Callable[[], Salvage] = Salvage
         self.recent = intake.recent
         self._committer = committer
         self._uplink = uplink
@@ -89,6 +92,7 @@ class Overview:
             uplink=self._uplink.status(),
             clock=ClockStatus(state=trust.state, error_ms=trust.error_ms),
             configuration=self.configuration,
+            hardware_changed=self.recent.hardware_changed,
         )
 
     def channels(self) -> Iterator[ChannelStatus]:
@@ -109,7 +113,7 @@ class Overview:
         written = written_bytes()
         elapsed_ns = self._clock.now().mono_ns - self._started_mono_ns
         return replace(
-            _buffer_status(self._committer),
+            _buffer_status(self._committer, self.salvage()),
             lasts_days=self.lasts_days,
             written_bytes=written,
             written_bytes_per_day=per_day(written, elapsed_ns),
@@ -197,7 +201,7 @@ class _Last:
         )
 
 
-def _buffer_status(committer: Committer[Buffer]) -> BufferStatus:
+def _buffer_status(committer: Committer[Buffer], salvage: Salvage) -> BufferStatus:
     buffer = committer.buffer
     backlog, usage, head = buffer.backlog(), buffer.usage(), buffer.head
     storage = buffer.storage()
@@ -219,4 +223,5 @@ def _buffer_status(committer: Committer[Buffer]) -> BufferStatus:
         disk_free_bytes=storage.free_bytes,
         disk_level=storage.level.name.lower(),
         has_ballast=storage.has_ballast,
+        salvage=SalvageStatus(**asdict(salvage)),
     )

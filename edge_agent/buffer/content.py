@@ -6,8 +6,6 @@ from uuid import UUID
 
 from edge_agent.buffer.records import Head, Held
 from edge_agent.buffer.retention import Run, Span
-from edge_agent.wire.header import Header
-from edge_agent.wire.vocabulary import Hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,24 +29,19 @@ class Tally:
 class Intact:
     """A buffer that was verified; `head` is None before its first batch.
 
-    Attributes:
-        head: its newest batch.
-        runs: batches with receipts.
-        chains: first position of each chain.
-        unreceipted: what waits.
-        held_count: batches, receipted or not.
-        emptied: positions whose readings were given up.
-        lost: of these, positions whose batch is gone altogether.
-
+    `emptied` are the positions whose readings were given up, `gone` those of them whose batch is
+    gone altogether, `salvaged` those given to batches of damaged files. Below `verified_from` a
+    batch without a receipt was not verified whole: it is, before it leaves.
     """
 
     head: Head | None = None
     runs: tuple[Run, ...] = ()
+    salvaged: tuple[Span, ...] = ()
+    verified_from: int = 0
     chains: Mapping[UUID, int]
     unreceipted: Tally = Tally()
-    held_count: int = 0
     emptied: tuple[Span, ...] = ()
-    lost: frozenset[int] = frozenset()
+    gone: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,20 +50,3 @@ class Damaged:
 
     what: str
     last: Head | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """One row of the batch table, without its body, as bytes."""
-
-    position: int
-    batch_hash: Hash
-    header: bytes
-    signature: bytes
-    body_bytes: int
-
-    def held(self, *, is_emptied: bool) -> Held:
-        """Return what the rest of the buffer needs to know of it."""
-        header = Header.unpack(self.header)
-        is_headstone = is_emptied and header.record_count > 0
-        return Held.of(header, self.batch_hash, self.body_bytes, is_headstone=is_headstone)

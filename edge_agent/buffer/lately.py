@@ -71,7 +71,7 @@ _SINCE: Final = (
     "SELECT position, batch_hash, header, signature, body, EXISTS ("  # noqa: S608 - a constant is put in
     " SELECT 1 FROM receipt"
     " WHERE position BETWEEN receipt.first_position AND receipt.last_position),"
-    f" {IS_EMPTIED} FROM sealed WHERE position >= ? AND length(body) > 0 ORDER BY position"
+    f" {IS_EMPTIED} FROM sealed WHERE position >= ? ORDER BY position"
 )
 
 

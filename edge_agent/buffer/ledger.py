@@ -4,7 +4,7 @@ It follows the disk and never leads it, but for receipts: those count at once an
 with the next commit, because a lost receipt is only asked for again.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,11 +13,14 @@ from edge_agent.buffer.giving_up import GivenUp
 from edge_agent.buffer.records import BARE_FRAME_BYTES, Backlog, Head, Held, Key
 from edge_agent.buffer.retention import (
     FREEING,
+    LOWEST_POSITION,
+    WINDOW,
     Run,
     Span,
     is_receipted,
     is_within,
-    joined,
+    spans_with,
+    united,
     waiting,
     with_receipts,
     without,
@@ -44,9 +47,11 @@ class Ledger:
     def __init__(self, intact: Intact) -> None:
         self.head = intact.head
         self.runs = intact.runs
+        self.salvaged = intact.salvaged
+        self.verified_from = intact.verified_from
         self._stored_runs = intact.runs
         self.emptied = intact.emptied
-        self._lost = tuple(Span(first=one, last=one) for one in sorted(intact.lost))
+        self.gone = intact.gone
         self._chains = dict(intact.chains)
         self._tally = intact.unreceipted
         self._oldest: Held | None = None
@@ -92,20 +97,23 @@ class Ledger:
         return tuple(without(older, self.emptied_with(given)))
 
     def waiting_among(self, positions: Iterable[int]) -> tuple[Span, ...]:
-        """Return those of these positions that have no receipt, rising."""
-        spans = self.waiting
-        chosen = sorted(one for one in set(positions) if is_within(spans, one))
+        """Return those of these positions that have no receipt, rising; never the head."""
+        spans, head = self.waiting, self.head_place[0]
+        chosen = sorted(one for one in set(positions) if one != head and is_within(spans, one))
         return tuple(Span(first=one, last=one) for one in chosen)
 
     def emptied_with(self, given: Iterable[GivenUp]) -> tuple[Span, ...]:
         """Return where readings were given up, these batches included."""
-        return joined([*self.emptied, *(one.span for one in given)])
+        return united([*self.emptied, *(one.span for one in given)])
+
+    def gone_with(self, given: Iterable[GivenUp]) -> tuple[Span, ...]:
+        """Return where batches are gone altogether, these included where nothing is left."""
+        return spans_with(self.gone, (one.position for one in given if not one.body))
 
     def gave_up(self, given: Sequence[GivenUp]) -> None:
         """Note batches whose readings are durably gone; none of them was receipted."""
         self.emptied = self.emptied_with(given)
-        gone = [Span(first=one.position, last=one.position) for one in given if not one.body]
-        self._lost = joined([*self._lost, *gone])
+        self.gone = self.gone_with(given)
         for one in given:
             tally = self._tally
             self._tally = Tally(
@@ -120,8 +128,13 @@ class Ledger:
     @property
     def unstored_runs(self) -> tuple[frozenset[Run], frozenset[Run]]:
         """Runs to delete from the disk, and runs to insert."""
-        stored, present = frozenset(self._stored_runs), frozenset(self.runs)
-        return stored - present, present - stored
+        present = frozenset(self.runs)
+        return self.stored_runs - present, present - self.stored_runs
+
+    @property
+    def stored_runs(self) -> frozenset[Run]:
+        """The runs that the disk has."""
+        return frozenset(self._stored_runs)
 
     def runs_stored(self) -> None:
         """Note that the disk now has the runs as they are."""
@@ -139,6 +152,47 @@ class Ledger:
         start = self._chains.get(chain_id)
         return 0 if start is None else self._end_of(start)
 
+    def start_of(self, chain_id: UUID) -> int | None:
+        """Return the first position of a chain; below zero for one of damaged files."""
+        return self._chains.get(chain_id)
+
+    @property
+    def starts(self) -> Mapping[UUID, int]:
+        """The first position of each chain; below zero for those of damaged files."""
+        return self._chains
+
+    @property
+    def lowest_free(self) -> int:
+        """The first position of the window that the next salvaged chain gets."""
+        below = [start for start in self._chains.values() if start < 0]
+        return max(below, default=LOWEST_POSITION - WINDOW) + WINDOW
+
+    def joined(self, more: Iterable[Run]) -> tuple[Run, ...]:
+        """Return the runs together with those of salvaged batches, which may overlap them."""
+        below = [*(run for run in self.runs if run.first < 0), *more]
+        receipts = {run.last: run.receipt for run in below}
+        spans = united(Span(first=run.first, last=run.last) for run in below)
+        return (
+            *(Run(first=each.first, last=each.last, receipt=receipts[each.last]) for each in spans),
+            *(run for run in self.runs if run.first > 0),
+        )
+
+    def adopted(
+        self,
+        runs: tuple[Run, ...],
+        chains: Mapping[UUID, int],
+        batches: Iterable[tuple[int, Held]],
+    ) -> None:
+        """Note salvaged batches that are durable now, with the chains and receipts they have."""
+        self.runs = self._stored_runs = runs
+        self._chains.update(chains)
+        positions: list[int] = []
+        for position, held in batches:
+            positions.append(position)
+            if not is_receipted(runs, position):
+                self._tally = self._tally.plus(held)
+        self.salvaged = spans_with(self.salvaged, positions)
+
     def chain_began(self, chain_id: UUID, position: int) -> None:
         """Note the first position of a chain."""
         self._chains[chain_id] = position
@@ -150,7 +204,7 @@ class Ledger:
         self._oldest = self._oldest or held
         self._newest = held
 
-    def adopted(self, segment: Segment) -> None:
+    def joined_by(self, segment: Segment) -> None:
         """Note a chain that came from memory and is durable now; a batch behind it follows."""
         self.chain_began(segment.beginning.chain_id, segment.span.first)
         for position, batch in segment.batches:
@@ -194,7 +248,7 @@ class Ledger:
         self._oldest, self._newest = oldest, newest
 
     def _waiting(self, runs: Sequence[Run]) -> Iterator[Span]:
-        return without(waiting(runs, self.head_place[0]), self._lost)
+        return without(waiting(runs, self.head_place[0], self.salvaged), self.gone)
 
     def _end_of(self, start: int) -> int:
         later = [other for other in self._chains.values() if other > start]

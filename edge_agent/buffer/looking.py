@@ -122,11 +122,19 @@ class Looking:
             return tuple(held for _, held in await table.held_at(self._positions(keys)))
 
     async def frames(self, batches: Iterable[Key | Held]) -> tuple[BatchFrame, ...]:
-        """Return the stored bytes of these batches in the order asked for, gone ones left out."""
+        """Return the stored bytes of these batches in the order asked for, gone ones left out.
+
+        What the start did not verify is verified here: damaged bytes never leave.
+
+        Raises:
+            BufferUnavailableError: damage was found; the next call sets the files aside.
+
+        """
         keys = [each.key if isinstance(each, Held) else each for each in batches]
         async with self._lock:
-            found = [await self._frame(key) for key in keys]
-            return tuple(frame for frame in found if frame is not None)
+            every = [(place, frame) for key in keys for place, frame in await self._frames(key)]
+            await self._writer.verify((place, frame) for place, frame in every if place is not None)
+            return tuple(frame for _, frame in every)
 
     async def document(self, digest: Hash) -> Document | None:
         """Return what is kept under a hash, or None."""
@@ -151,18 +159,22 @@ class Looking:
 
         async def read() -> tuple[Held, ...]:
             async with self._readable() as table:
-                return tuple(held for _, held in await table.held_at(positions))
+                found = await table.held_at(positions)
+                if len(found) < len(positions):
+                    raise self._writer.found_damage("batches without a receipt are missing")
+                return tuple(held for _, held in found)
 
         return await self._if_readable(read(), ())
 
-    async def _frame(self, key: Key) -> BatchFrame | None:
+    async def _frames(self, key: Key) -> list[tuple[int | None, BatchFrame]]:
+        """Return the batch with its position, None in memory; an empty list if it is gone."""
         chain = self._writer.volatile
         frame = None if chain is None else chain.frame(key)
         if frame is not None:
-            return frame
+            return [(None, frame)]
         async with self._readable() as table:
-            (position, *_) = (*self._positions([key]), 0)
-            return await table.frame(position)
+            placed = [(place, await table.frame(place)) for place in self._positions([key])]
+            return [(place, frame) for place, frame in placed if frame is not None]
 
     async def _if_readable(
         self, work: Awaitable[tuple[Held, ...]], otherwise: tuple[Held, ...]

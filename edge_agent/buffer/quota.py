@@ -51,7 +51,7 @@ class Quota:
 
     async def make_room(self, batches: Sequence[SignedBatch], forgettable: Iterable[Span]) -> Room:
         """Evict, inside the transaction, until these batches fit."""
-        needed = sum(map(_pages, batches))
+        needed = pages_of(batches)
         is_scarce = self.level >= Level.SCARCE
         evicted = 0
         free = await self._free_pages(may_grow=not is_scarce)
@@ -76,6 +76,6 @@ def body_pages(body_bytes: int) -> int:
     return (body_bytes + ROW_BYTES) // content_bytes
 
 
-def _pages(batch: SignedBatch) -> int:
-    """Return the pages a batch may take at most."""
-    return SPARE_PAGES + body_pages(len(batch.body))
+def pages_of(batches: Iterable[SignedBatch]) -> int:
+    """Return the pages that batches may take at most."""
+    return sum(SPARE_PAGES + body_pages(len(each.body)) for each in batches)

@@ -56,9 +56,10 @@ PRAGMAS: Final[tuple[tuple[str, str, str | int], ...]] = (
 
 # A batch never changes after its insert, so that no commit rewrites a body: what is receipted
 # stands apart, as runs of positions. A position counts the batches of a buffer, over all chains.
-# `emptied`: of every batch of these positions that held readings only the headstone is left, or
-# nothing at all where its bytes were damaged (an empty body).
+# `emptied`: of every batch of these positions that held readings only the headstone is left; those
+# in `gone` too are gone altogether, because their bytes were damaged.
 # What devices sent unasked is known by its mark: one that is damaged only fails to be recognised.
+# Batches salvaged from damaged files have positions below zero, in the spans of `salvaged`.
 TABLES: Final = (
     """
     CREATE TABLE chain (
@@ -91,6 +92,13 @@ TABLES: Final = (
     ) STRICT
     """,
     """
+    CREATE TABLE gone (
+      last_position INTEGER PRIMARY KEY,
+      first_position INTEGER NOT NULL CHECK (first_position <= last_position),
+      sha256 BLOB NOT NULL CHECK (length(sha256) = 32)
+    ) STRICT
+    """,
+    """
     CREATE TABLE document (
       sha256 BLOB PRIMARY KEY CHECK (length(sha256) = 32),
       packed BLOB NOT NULL
@@ -100,6 +108,20 @@ TABLES: Final = (
     CREATE TABLE delivered (
       number INTEGER PRIMARY KEY,
       mark BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE salvaged (
+      first_position INTEGER PRIMARY KEY,
+      last_position INTEGER NOT NULL CHECK (last_position BETWEEN first_position AND -1),
+      sha256 BLOB NOT NULL CHECK (length(sha256) = 32)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE fact (
+      name TEXT PRIMARY KEY,
+      content TEXT NOT NULL,
+      sha256 BLOB NOT NULL CHECK (length(sha256) = 32)
     ) STRICT
     """,
     """
@@ -116,7 +138,6 @@ TABLES: Final = (
     JOIN chain ON chain.first_position = (
       SELECT max(first_position) FROM chain WHERE first_position <= sealed.position
     )
-    WHERE length(sealed.body) > 0
     """,
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {USER_VERSION}",

@@ -20,7 +20,7 @@ from edge_agent.buffer.faults import (
 from edge_agent.buffer.giving_up import LossReason
 from edge_agent.buffer.ledger import Settlement
 from edge_agent.buffer.looking import Looking
-from edge_agent.buffer.opening import Found, examine, sole_owner
+from edge_agent.buffer.opening import examine, sole_owner, tell_opening
 from edge_agent.buffer.records import Boot, Held, Key, Nothing, Portion
 from edge_agent.buffer.retention import newest_positions, oldest_positions
 from edge_agent.buffer.table import Table
@@ -31,9 +31,9 @@ from edge_agent.wire.batch import Origin
 from edge_agent.wire.document import Document
 from edge_agent.wire.receipt import Receipt
 
-__all__ = ["Buffer", "BufferFullError", "BufferUnavailableError", "open_buffer"]
-
 log = structlog.get_logger()
+
+__all__ = ["Buffer", "BufferFullError", "BufferUnavailableError", "open_buffer"]
 
 
 class Buffer(Looking):
@@ -201,6 +201,20 @@ class Buffer(Looking):
         async with self._lock:
             await self._writer.database.close()
 
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[Writer]:
+        """Yield the writer to what is stored beside the line; nobody else uses it meanwhile.
+
+        Raises:
+            BufferUnavailableError: the storage refuses.
+
+        """
+        async with self._reading() as table:
+            await self._writer.without_doubts()
+            yield self._writer
+            await self._note(table, self._writer.ledger.settlement((), ()))
+        self._tell()
+
     def _tell(self) -> None:
         """Wake whoever waits for a change."""
         changed, self._changed = self._changed, asyncio.Event()
@@ -230,25 +244,14 @@ async def open_buffer(
 
     """
     with sole_owner(settings.path):
-        found = await examine(settings.path, origin=origin, utc_ns=clock.now().utc_ns)
+        found = await examine(settings.path, origin=origin, clock=clock)
         buffer = Buffer(Writer(settings, origin=origin, clock=clock, boot=boot, found=found))
         try:
             await buffer.start()
-            _log_opening(settings, found, buffer)
+            tell_opening(settings.path, found, buffer.backlog(), buffer.usage())
             try:
                 yield buffer
             finally:
                 await buffer.finish()
         finally:
             await buffer.close()
-
-
-def _log_opening(settings: BufferSettings, found: Found, buffer: Buffer) -> None:
-    if found.damage is not None:
-        log.error("buffer.quarantined", fault=found.damage.what, folder=str(found.quarantine))
-    log.info(
-        "buffer.opened",
-        path=str(settings.path),
-        unreceipted=buffer.backlog().unreceipted_count,
-        used_bytes=buffer.usage().used_bytes,
-    )

@@ -10,8 +10,10 @@ from typing import Final
 from uuid import UUID
 
 from edge_agent.buffer.faults import BufferUnavailableError
+from edge_agent.buffer.progress import Progress, fact_of
+from edge_agent.buffer.quarantine import folders
 from edge_agent.buffer.reading import DAMAGE_ERRORS, opened_read_only
-from edge_agent.buffer.table import IS_EMPTIED
+from edge_agent.buffer.table import IS_EMPTIED, sound_fact
 from edge_agent.wire.header import Header
 
 # docs/wire-format.md section 3: length, flags, header and signature of a frame.
@@ -64,6 +66,24 @@ def summary_of(path: Path) -> Summary:
         raise BufferUnavailableError(f"{path}: cannot be read as a buffer: {error}") from error
 
 
+def salvages_of(path: Path) -> dict[Path, Progress]:
+    """Return what became of each quarantine beside the buffer, as its last commit says."""
+    found = dict.fromkeys(folders(path), Progress())
+    if not found:
+        return found
+    try:
+        with opened_read_only(path) as connection:
+            for folder in found:
+                row = connection.execute(
+                    "SELECT content, sha256 FROM fact WHERE name = ?", (fact_of(folder),)
+                ).fetchone()
+                if row is not None:
+                    found[folder] = Progress.parse(sound_fact(fact_of(folder), *row))
+    except DAMAGE_ERRORS as error:
+        raise BufferUnavailableError(f"{path}: cannot be read as a buffer: {error}") from error
+    return found
+
+
 def _summary(connection: sqlite3.Connection, file_bytes: int) -> Summary:
     (batches,) = connection.execute("SELECT count(*) FROM batch").fetchone()
     newest = connection.execute(
@@ -73,7 +93,7 @@ def _summary(connection: sqlite3.Connection, file_bytes: int) -> Summary:
     readings = size = count = given_up = 0
     oldest_ns: int | None = None
     for header_bytes, body_bytes, is_emptied in connection.execute(
-        f"SELECT header, length(body), {IS_EMPTIED} FROM sealed WHERE length(body) > 0 AND"  # noqa: S608 - a constant
+        f"SELECT header, length(body), {IS_EMPTIED} FROM sealed WHERE"  # noqa: S608 - a constant
         " NOT EXISTS (SELECT 1 FROM receipt WHERE sealed.position"
         " BETWEEN receipt.first_position AND receipt.last_position)"
     ):

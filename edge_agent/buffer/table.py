@@ -1,13 +1,14 @@
 """The statements on the buffer's tables; each method is one or a few, and none decides anything."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeAlias
+from hashlib import sha256
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 from edge_agent.buffer.connection import Database, Row
 from edge_agent.buffer.giving_up import GivenUp
 from edge_agent.buffer.records import Held
-from edge_agent.buffer.retention import Run, Span
+from edge_agent.buffer.retention import Run, Span, hash_of_span
 from edge_agent.wire.batch import SignedBatch
 from edge_agent.wire.document import Document
 from edge_agent.wire.frame import BatchFrame, FrameFlag
@@ -24,7 +25,7 @@ IS_EMPTIED: Final = (
 )
 _HELD: Final = (
     f"SELECT position, batch_hash, header, length(body), {IS_EMPTIED} FROM sealed"  # noqa: S608 - a constant
-    " WHERE length(body) > 0 AND"
+    " WHERE"
 )
 
 Placed: TypeAlias = tuple[int, Held]
@@ -39,7 +40,8 @@ class Table:
     async def head(self) -> tuple[int, bytes]:
         """Return position and hash of the newest batch; (0, b"") when there is none."""
         found = await self._database.rows(
-            "SELECT position, batch_hash FROM sealed ORDER BY position DESC LIMIT 1"
+            "SELECT position, batch_hash FROM sealed WHERE position > 0"
+            " ORDER BY position DESC LIMIT 1"
         )
         return _position_and_bytes(found[0]) if found else (0, b"")
 
@@ -75,30 +77,69 @@ class Table:
         await self.replace_runs((), runs)
 
     async def empty(self, given: Iterable[GivenUp]) -> None:
-        """Put their headstones in the place of batches."""
+        """Put their headstones in the place of batches, or nothing where there is none."""
         for one in given:
-            await self._database.rows(
-                "UPDATE sealed SET body = ? WHERE position = ?", (one.body, one.position)
-            )
+            if one.body:
+                await self._database.rows(
+                    "UPDATE sealed SET body = ? WHERE position = ?", (one.body, one.position)
+                )
+            else:
+                await self._database.rows("DELETE FROM sealed WHERE position = ?", (one.position,))
 
-    async def replace_emptied(self, gone: Iterable[Span], new: Iterable[Span]) -> None:
+    async def replace_emptied(self, before: Iterable[Span], after: Iterable[Span]) -> None:
         """Bring up to date where readings were given up."""
-        for span in gone:
-            await self._database.rows("DELETE FROM emptied WHERE last_position = ?", (span.last,))
-        for span in new:
+        await self._replace_spans("emptied", before, after)
+
+    async def replace_gone(self, before: Iterable[Span], after: Iterable[Span]) -> None:
+        """Bring up to date where batches are gone altogether."""
+        await self._replace_spans("gone", before, after)
+
+    async def _replace_spans(
+        self, name: Literal["emptied", "gone"], before: Iterable[Span], after: Iterable[Span]
+    ) -> None:
+        old, new = frozenset(before), frozenset(after)
+        for span in old - new:
+            await self._database.rows(f"DELETE FROM {name} WHERE last_position = ?", (span.last,))  # noqa: S608 - one of two names
+        for span in new - old:
             await self._database.rows(
-                "INSERT INTO emptied (last_position, first_position, sha256) VALUES (?, ?, ?)",
-                (span.last, span.first, span.sha256),
+                f"INSERT INTO {name} (last_position, first_position, sha256) VALUES (?, ?, ?)",  # noqa: S608 - one of two names
+                (span.last, span.first, hash_of_span(span.first, span.last)),
             )
 
     async def stored(self, span: Span, most: int) -> list[tuple[int, bytes, bytes]]:
         """Return position, header and body of the oldest batches of the span, up to so many."""
         found = await self._database.rows(
             "SELECT position, header, body FROM sealed"
-            " WHERE position BETWEEN ? AND ? AND length(body) > 0 ORDER BY position LIMIT ?",
+            " WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?",
             (span.first, span.last, most),
         )
         return [(_integer(row[0]), _bytes(row[1]), _bytes(row[2])) for row in found]
+
+    async def replace_salvaged(self, gone: Iterable[Span], new: Iterable[Span]) -> None:
+        """Bring the stored positions of salvaged batches up to date."""
+        for span in gone:
+            await self._database.rows(
+                "DELETE FROM salvaged WHERE first_position = ?", (span.first,)
+            )
+        for span in new:
+            await self._database.rows(
+                "INSERT INTO salvaged (first_position, last_position, sha256) VALUES (?, ?, ?)",
+                (span.first, span.last, hash_of_span(span.first, span.last)),
+            )
+
+    async def keep_fact(self, name: str, content: str) -> None:
+        """Store a fact under its name, in the place of an earlier one."""
+        await self._database.rows(
+            "INSERT OR REPLACE INTO fact (name, content, sha256) VALUES (?, ?, ?)",
+            (name, content, _hash_of_fact(name, content)),
+        )
+
+    async def fact(self, name: str) -> str | None:
+        """Return the fact of this name; None where there is none, or not what was stored."""
+        found = await self._database.rows(
+            "SELECT content, sha256 FROM fact WHERE name = ?", (name,)
+        )
+        return sound_fact(name, *found[0]) if found else None
 
     async def pages(self) -> tuple[int, int]:
         """Return how many pages the file has, and how many of them are free."""
@@ -141,7 +182,7 @@ class Table:
         """Return the batch at this position as it was stored, or None when it is gone."""
         found = await self._database.rows(
             f"SELECT header, signature, body, {IS_EMPTIED} FROM sealed"  # noqa: S608 - a constant
-            " WHERE position = ? AND length(body) > 0",
+            " WHERE position = ?",
             (position,),
         )
         if not found:
@@ -175,6 +216,17 @@ class Table:
         """Return the document of this hash, or None."""
         found = await self._database.rows("SELECT packed FROM document WHERE sha256 = ?", (digest,))
         return Document(digest=digest, packed=_bytes(found[0][0])) if found else None
+
+
+def sound_fact(name: str, content: object, digest: object) -> str | None:
+    """Return the text of a fact; None if the row is not what was stored."""
+    if not isinstance(content, str) or _hash_of_fact(name, content) != digest:
+        return None
+    return content
+
+
+def _hash_of_fact(name: str, content: str) -> bytes:
+    return sha256(name.encode() + b"\0" + content.encode()).digest()
 
 
 def _placed(row: Row) -> Placed:

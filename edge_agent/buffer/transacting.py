@@ -25,8 +25,9 @@ from edge_agent.buffer.faults import (
 )
 from edge_agent.buffer.giving_up import GivenUp, LossReason
 from edge_agent.buffer.ledger import Ledger
-from edge_agent.buffer.opening import Found, beginning, set_aside
+from edge_agent.buffer.opening import Found, beginning
 from edge_agent.buffer.pending import Pending, insert
+from edge_agent.buffer.quarantine import set_aside
 from edge_agent.buffer.quota import Quota
 from edge_agent.buffer.records import Boot, Counters, Head, Held, Portion
 from edge_agent.buffer.retention import Run, forgettable
@@ -167,8 +168,9 @@ class Transactions:
             room = await self.quota.make_room(pending.every_batch, ())
         self._pending = pending
         await insert(self.table, pending)
-        emptied, before = self.ledger.emptied_with(pending.given), self.ledger.emptied
-        await self.table.replace_emptied(set(before) - set(emptied), set(emptied) - set(before))
+        ledger, given = self.ledger, pending.given
+        await self.table.replace_emptied(ledger.emptied, ledger.emptied_with(given))
+        await self.table.replace_gone(ledger.gone, ledger.gone_with(given))
         if portion.marks:
             await self.table.add_marks(portion.marks, MARKS_KEPT)
         return pending, evicted
@@ -203,7 +205,7 @@ class Transactions:
         """Return the batches that are durable now, all of them noted."""
         ledger = self.ledger
         if pending.segment is not None:
-            ledger.adopted(pending.segment)
+            ledger.joined_by(pending.segment)
             self.volatile = None
             log.info("chain.durable", chain=str(pending.segment.beginning.chain_id))
         if pending.beginning is not None:

@@ -4,21 +4,24 @@ When a commit fails the file is opened anew and its last batch read; what is mis
 again, the same bytes (docs/wire-format.md section 11).
 """
 
+import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import structlog
 
 from edge_agent.buffer.connection import is_damage
-from edge_agent.buffer.faults import BufferFullError, Fault
+from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError, Fault
 from edge_agent.buffer.giving_up import GivenUp, LossReason
 from edge_agent.buffer.ledger import Settlement
 from edge_agent.buffer.opening import beginning
 from edge_agent.buffer.records import Held, Nothing, Portion
 from edge_agent.buffer.transacting import Transactions
+from edge_agent.buffer.verifying import first_fault
 from edge_agent.buffer.victims import chosen
 from edge_agent.buffer.volatile import Volatile
+from edge_agent.wire.frame import BatchFrame
 
 log = structlog.get_logger()
 
@@ -100,10 +103,33 @@ class Writer(Transactions):
         if self.volatile is not None:
             await self._or_not_at_all(Nothing())
         await self.mend()
-        if any(self.ledger.unstored_runs):
+        if any(self.ledger.unstored_runs) or self.database.has_doubts:
             async with self.database.transaction():
                 await self._write_runs()
             self.ledger.runs_stored()
+
+    async def without_doubts(self) -> None:
+        """Find out what became of a COMMIT of which nobody knows, before others write."""
+        if self.database.has_doubts:
+            await self.store_rest()
+
+    def found_damage(self, what: str) -> BufferUnavailableError:
+        """Note damage that SQLite does not see; it is set aside before the next use."""
+        self._damage = what
+        return BufferUnavailableError(f"{self._path}: {what}. What still verifies is salvaged")
+
+    async def verify(self, leaving: Iterable[tuple[int, BatchFrame]]) -> None:
+        """Check every byte of batches that are about to leave, unless the start has.
+
+        Raises:
+            BufferUnavailableError: one is not what was signed.
+
+        """
+        doubtful = [frame for place, frame in leaving if place < self.ledger.verified_from]
+        origin = self.sealer.origin
+        fault = await asyncio.to_thread(first_fault, doubtful, origin) if doubtful else None
+        if fault is not None:
+            raise self.found_damage(fault)
 
     async def mend_to_read(self) -> None:
         """Make the connection good for reading, also where the storage refuses writes."""

@@ -178,8 +178,11 @@ SHOWN = (
         "uncovered",
     ),
     *("published", "published_alike", "found", "lost", "twice"),
+    *("waiting", "intact", "salvaged", "salvaged_share", "silently_lost", "longest_start_s"),
     *("modbus tcp", "rtu over tcp", "rtu serial"),
     *("taken", "fills", "at_centre", "in_buffer", "covered", "losses", "injected"),
+    *("befell", "packets", "exchanges", "receipts_forged", "receipts_believed"),
+    *("passed", "targets"),
 )
 
 
