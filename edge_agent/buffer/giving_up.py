@@ -124,6 +124,7 @@ def losses(given: Sequence[GivenUp], *, reason: LossReason, at: Instant) -> Iter
                 "from_ns": min(one.from_ns for one in run),
                 "to_ns": max(one.to_ns for one in run),
                 "reason": reason.value,
+                "readings": str(sum(one.readings for one in run)),
             },
         )
 
