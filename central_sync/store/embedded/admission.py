@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
+from central_sync.proofs.entry import BatchEntry
 from central_sync.store.admission import (
     Admit,
     Candidate,
@@ -22,12 +23,13 @@ from central_sync.store.admission import (
     Sign,
     Submission,
 )
-from central_sync.store.embedded import alarms, holes
+from central_sync.store.embedded import alarms, holes, log
 from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.ledger import mark_quarters
 from central_sync.store.embedded.record import missing_bundles
 from central_sync.store.embedded.sight import head, sight
 from central_sync.store.port import NowNs
+from edge_agent.wire.receipt import BatchPlace
 from edge_agent.wire.vocabulary import Hash, Verdict
 
 NOTHING: Final = Contents(at_min=None, at_max=None, quarters=(), previous=None, losses=())
@@ -143,8 +145,7 @@ class _Accepting:
 
     def _store(self, candidate: Candidate, decision: Keep) -> bytes:
         """Write one batch and what is found through it; return its receipt."""
-        header = candidate.header
-        receipt = self.sign(header, candidate.batch_hash, decision.verdict, self.now_ns)
+        receipt = self._logged(candidate, decision.verdict)
         # What a quarantined batch says of itself is not believed.
         is_read = decision.verdict is not Verdict.QUARANTINED
         contents = candidate.body if is_read and isinstance(candidate.body, Contents) else NOTHING
@@ -154,6 +155,12 @@ class _Accepting:
             self._index(candidate, contents, batch_id)
         self._count(candidate, decision, contents.at_max)
         return receipt
+
+    def _logged(self, candidate: Candidate, verdict: Verdict) -> bytes:
+        """Append a batch to the log; return the receipt that names its place there."""
+        place = BatchPlace.of(candidate.header, candidate.batch_hash)
+        entry = BatchEntry(place=place, received_ns=self.now_ns, verdict=verdict)
+        return self.sign(place, verdict, self.now_ns, log.append(self.connection, entry))
 
     def _insert(
         self, candidate: Candidate, verdict: Verdict, receipt: bytes, contents: Contents
