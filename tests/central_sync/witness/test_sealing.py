@@ -1,5 +1,6 @@
 """Old batches move into segments and are read as before, wherever a kill interrupts the move."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +14,12 @@ from central_sync.witness.sealing import Sealer
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.vocabulary import Verdict
 from tests.central_sync.evaluate.signing_gateway import HOUR, TEN, Centre
-from tests.central_sync.furnished import furnish
-from tests.central_sync.ingest.signed_chain import SignedChain, rows_at
+from tests.central_sync.furnished import chain_of, furnish, register
+from tests.central_sync.ingest.signed_chain import rows_at
 
 DAY = 24 * HOUR
-SEALING = Path(__file__).with_name("sealing_and_dying.py")
+ROOT = Path(__file__).parents[3]
+DYING = "tests.central_sync.witness.sealing_and_dying"
 
 
 def sealer(centre: Centre, *, segment_bytes: int = 1 << 20) -> Sealer:
@@ -75,10 +77,8 @@ def test_only_what_is_old_is_sealed_and_a_segment_waits_until_it_is_worth_it(
 
 
 def test_readings_that_come_after_their_headstone_was_sealed_are_kept(centre: Centre) -> None:
-    chain = SignedChain()
-    centre.store.add_gateway(
-        chain.gateway_id, facility="PLANT", name="s", public_key=chain.key.public_bytes
-    )
+    chain = chain_of(3)
+    register(centre, chain)
     rows = rows_at([TEN])
     zero, one = chain.batch(), chain.batch(rows)
     centre.take(zero)
@@ -114,23 +114,21 @@ def test_a_segment_that_is_not_what_it_was_is_told(centre: Centre, damage: str) 
 
 
 def test_a_kill_at_any_step_of_sealing_loses_nothing(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    centre = Centre(state)
-    furnish(centre)
-    before = everything(centre)
+    centre = Centre(tmp_path)
+    furnish(centre, batches=3)
     centre.close()
-    outcomes = []
-    for step in range(1, 200):
-        done = subprocess.run(
-            [sys.executable, str(SEALING), str(state), str(step)], check=False, timeout=60
-        )
-        centre = Centre(state)
-        assert everything(centre) == before
-        held = bodies_in_store(centre)
-        centre.close()
-        outcomes.append((done.returncode, held))
-        if done.returncode == 0:
-            break
-    assert outcomes[-1] == (0, 0)
-    assert {code for code, _ in outcomes[:-1]} == {-9}
-    assert len(outcomes) > 10
+    done = subprocess.run(
+        [sys.executable, "-m", DYING, str(tmp_path / "centre.db")],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["differing"] == []
+    assert outcome["left"] == 0
+    # At least one kill before, one between and one after writing and forgetting.
+    assert outcome["kills"] > 30
+    assert outcome["kills_after_the_file_stood"] > 10
