@@ -179,6 +179,7 @@ SHOWN = (
     ),
     *("published", "published_alike", "found", "lost", "twice"),
     *("modbus tcp", "rtu over tcp", "rtu serial"),
+    *("changes_per_s", "undetected", "misnamed", "command_wrong", "found_by", "found_by_careful"),
 )
 
 
