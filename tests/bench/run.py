@@ -25,6 +25,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "faulty": "fifty devices, three of them faulty",
     "centre": "batches accepted over HTTP against bare inserts",
     "dnp3": "present values of a DNP3 outstation against bare dnp3py",
+    "verify": "an auditor's year of a gateway against bare signature checks",
     "peers": "agent against peer: cost and losses",
 }
 RESULTS: Final = Path(".bench") / "results"
