@@ -8,13 +8,17 @@ from central_sync.audit.batch import Checked, check_batch
 from central_sync.audit.facts import Facts
 from central_sync.audit.report import Report
 from central_sync.proofs.archive import Line, Read, Record, read_record
+from central_sync.proofs.entry import BatchEntry, leaf
 from edge_agent.wire.chain import successor_fault
 from edge_agent.wire.header import Header
-from edge_agent.wire.refusal import RefusedError
+from edge_agent.wire.receipt import NO_LOG, Receipt
+from edge_agent.wire.refusal import Code, RefusedError
 from edge_agent.wire.vocabulary import Hash, Verdict
 
 CHAIN_ALARM: Final = "chain"
-"""The centre's word for a batch that does not follow from the one before it, which came later."""
+FORK_ALARM: Final = "fork"
+"""The centre's words for a batch that does not follow from the one before it, which came later, and
+for a chain of two lines: then the one before it may be missing although another is here."""
 
 
 @dataclass(slots=True)
@@ -29,6 +33,7 @@ class LineCheck:
         places: afterwards, what must stand in the log, by index.
         batch_hashes: afterwards, every batch of the line.
         configs: afterwards, the configurations that its batches name.
+        broken: afterwards, why records did not hold.
 
     """
 
@@ -39,6 +44,7 @@ class LineCheck:
     places: dict[int, Hash] = field(default_factory=dict)
     batch_hashes: set[Hash] = field(default_factory=set)
     configs: set[Hash] = field(default_factory=set)
+    broken: set[Code] = field(default_factory=set)
     _read_count: int = 0
     _first: int | None = None
     _number: int = -1
@@ -53,7 +59,8 @@ class LineCheck:
             try:
                 checked = check_batch(record, self.facts, has_content=self.has_content)
             except RefusedError as refused:
-                self._broken(str(refused))
+                self._broken(refused, str(refused))
+                self._believe(record)
             else:
                 self._take(checked)
             self._read_count += 1
@@ -64,16 +71,26 @@ class LineCheck:
         try:
             return read_record(read)
         except RefusedError as refused:
-            self._broken(f"{refused}; what follows it cannot be read")
+            self._broken(refused, f"{refused}; what follows it cannot be read")
             return None
 
-    def _broken(self, detail: str) -> None:
+    def _broken(self, refused: RefusedError, detail: str) -> None:
         """Note a record that does not hold; its successor cannot be linked to it."""
+        self.broken.add(refused.code)
         place = f"record {self._read_count} of chain {self.line.chain_id}"
         if self._first is not None:
             place += f", after batch {self._number}"
         self.report.found(place, detail)
         self._here.clear()
+
+    def _believe(self, record: Record) -> None:
+        """Take the place in the log that a broken record claims, so that the log can say no."""
+        try:
+            receipt = Receipt.unpack(record.receipt_bytes)
+        except RefusedError:
+            return
+        if receipt.log_index != NO_LOG:
+            self.places.setdefault(receipt.log_index, leaf(BatchEntry.of(receipt).pack()))
 
     def _take(self, checked: Checked) -> None:
         header = checked.header
@@ -120,9 +137,8 @@ class LineCheck:
         if header.is_genesis or not self._before:
             return
         before = self._before.get(header.prev_batch_hash)
-        is_branch = checked.verdict is Verdict.BRANCH
         if before is None:
-            if not is_branch:
+            if not self.facts.has_alarm(FORK_ALARM, str(header.chain_id)):
                 self.report.found(name, "names another batch before it than the one that is here")
             return
         fault = successor_fault(before, header)

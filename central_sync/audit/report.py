@@ -45,6 +45,7 @@ class Counts:
     bundles: int = 0
     bundles_missing: int = 0
     profiles: int = 0
+    hourly_values: int = 0
     undecoded: int = 0
     log_size: int = 0
     log_entries: int = 0
@@ -79,6 +80,11 @@ class Report:
     def is_passed(self) -> bool:
         """Whether everything holds."""
         return not self.finding_count
+
+    def found_first(self, subject: str, detail: str) -> None:
+        """Note that something does not hold, of which all that was found is a consequence."""
+        self.finding_count += 1
+        self.findings.insert(0, Finding(subject=subject, detail=detail))
 
     def found(self, subject: str, detail: str) -> None:
         """Note that something does not hold."""

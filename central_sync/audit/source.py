@@ -4,11 +4,13 @@ import io
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from central_sync.proofs.archive import TAR_BLOCK, tar_header
 from edge_agent.wire.refusal import Code, RefusedError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
 
 
 class Source(Protocol):
@@ -63,11 +65,11 @@ class TarSource:
 
     def open(self, name: str) -> BinaryIO:
         """Open a file; the caller closes it."""
-        return _Part(self._path, *self._places[name])
+        return io.BufferedReader(_Part(self._path, *self._places[name]))
 
 
-class _Part(io.BytesIO):
-    """A part of a file, read piece by piece."""
+class _Part(io.RawIOBase):
+    """A part of a file."""
 
     def __init__(self, path: Path, start: int, size: int) -> None:
         super().__init__()
@@ -75,23 +77,17 @@ class _Part(io.BytesIO):
         self._file.seek(start)
         self._left = size
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Return so many bytes, or fewer at the end of the part."""
-        wanted = self._left if size is None or size < 0 else min(size, self._left)
-        found = self._file.read(wanted)
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def readinto(self, buffer: "Buffer", /) -> int:
+        """Fill a buffer as far as the part goes; return how far."""
+        view = memoryview(buffer)
+        found = self._file.read(min(len(view), self._left))
+        view[: len(found)] = found
         self._left -= len(found)
-        return found
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        return len(found)
 
     def close(self) -> None:
         """Close the file."""

@@ -5,16 +5,19 @@ in its line; then that all of them stand in the log; then configurations and pro
 not hold is noted by name and the rest is checked all the same, as far as it can be.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from typing import Final, TypeVar
+from uuid import UUID
 
 from central_sync.audit.line import LineCheck
 from central_sync.audit.log import Entries, check_root, check_whole, parsed
 from central_sync.audit.report import Report
 from central_sync.audit.source import Source
+from central_sync.model.result_line import parse_result
+from central_sync.programs.hashes import output_hash
 from central_sync.proofs.archive import (
     ARCHIVE_CONTEXT,
     BATCHES,
@@ -25,6 +28,7 @@ from central_sync.proofs.archive import (
     MANIFEST,
     PROFILES,
     PROOF,
+    RESULTS,
     SIGNATURE,
     Manifest,
     named_profiles,
@@ -35,7 +39,7 @@ from edge_agent.wire.vocabulary import Hash
 
 T = TypeVar("T")
 
-_ALWAYS: Final = frozenset((MANIFEST, SIGNATURE, LOG_KEY, CHECKPOINT, ENTRIES, PROOF))
+_ALWAYS: Final = frozenset((MANIFEST, SIGNATURE, LOG_KEY, CHECKPOINT, ENTRIES, PROOF, RESULTS))
 
 
 def nobody(_: int) -> None:
@@ -142,6 +146,7 @@ class Audit:
                 self._line(check)
         self._log(base, lines)
         self._files(base, names, set().union(*(check.configs for check in lines)))
+        self._results(base)
         counts = self.report.counts
         counts.gateways = len({line.gateway_id for line in base.manifest.lines})
         counts.chains = len(lines)
@@ -169,13 +174,19 @@ class Audit:
                     self.told(already + done)
         self.told(already + done)
 
-    def _log(self, base: _Base, lines: Iterable[LineCheck]) -> None:
+    def _log(self, base: _Base, lines: Sequence[LineCheck]) -> None:
         entries, proof = base.entries, self._bytes(PROOF)
         places = [check.places for check in lines]
-        count = self._held(
-            "log", lambda: check_root(base.checkpoint, entries.leaves, places, proof)
-        )
-        self.report.counts.log_entries = count or 0
+        broken = set().union(*(check.broken for check in lines))
+        try:
+            count = check_root(base.checkpoint, entries.leaves, places, proof)
+        except RefusedError as refused:
+            # Keys come from the log: where it is wrong and keys are missing, it is the cause.
+            is_cause = broken == {Code.KEY}
+            note = self.report.found_first if is_cause else self.report.found
+            note("log", str(refused))
+        else:
+            self.report.counts.log_entries = count
         if base.manifest.is_whole:
             here = set().union(*(check.batch_hashes for check in lines))
             self._held("log", lambda: check_whole(proof, entries.batches, here))
@@ -191,6 +202,19 @@ class Audit:
             found = self._held(f"{BUNDLES}/{digest.hex()}", partial(named_profiles, octets))
             wanted |= found or set()
         counts.profiles = len(self._hashed(PROFILES, names, wanted, facts.profiles))
+
+    def _results(self, base: _Base) -> None:
+        """Check hourly values: the ones that were signed for, and each what its own hash says."""
+        digest = sha256()
+        gateways = {line.gateway_id for line in base.manifest.lines}
+        with self.source.open(RESULTS) as file:
+            for number, line in enumerate(file):
+                digest.update(line)
+                check = partial(_require_result, line, gateways)
+                self._held(f"{RESULTS}, line {number + 1}", check)
+                self.report.counts.hourly_values += 1
+        if digest.digest() != base.manifest.results_sha256:
+            self.report.found(RESULTS, "are not the ones that were signed for")
 
     def _hashed(
         self, folder: str, names: frozenset[str], wanted: set[Hash], stored: set[bytes]
@@ -238,6 +262,17 @@ def _require_current(key: NoteKey, entries: Entries) -> None:
         raise RefusedError(Code.KEY, "the log's first entry must name its key")
     if str(keys[-1][1]) != str(key):
         raise RefusedError(Code.KEY, f"the log says that its key is {keys[-1][1]}")
+
+
+def _require_result(line: bytes, gateways: set[UUID]) -> None:
+    """Refuse an hourly value that is not what its own hash says, or of nobody in the archive."""
+    if not line.endswith(b"\n"):
+        raise RefusedError(Code.FRAME, "is cut off")
+    value = parse_result(line[:-1]).value
+    if output_hash(value) != value.output_hash:
+        raise RefusedError(Code.ROOT, "is not what its output_hash says")
+    if value.gateway_id not in gateways:
+        raise RefusedError(Code.CHAIN, f"is of {value.gateway_id}, of which nothing is here")
 
 
 def _is_hash(text: str) -> bool:

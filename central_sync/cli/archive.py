@@ -106,6 +106,7 @@ def _facts(exported: Exported, target: Path) -> Mapping[str, JsonValue]:
         "batches": exported.batch_count,
         "bundles": exported.bundle_count,
         "profiles": exported.profile_count,
+        "hourly_values": exported.result_count,
         "size_bytes": exported.size_bytes,
     }
 
@@ -115,6 +116,6 @@ def _words(exported: Exported, target: Path) -> str:
     return (
         f"{target}: {exported.batch_count} batches of {len(manifest.lines)} chains,"
         f" {exported.bundle_count} configurations, {exported.profile_count} profiles,"
-        f" {exported.size_bytes} bytes\n"
+        f" {exported.result_count} hourly values, {exported.size_bytes} bytes\n"
         f"log {manifest.origin} at {manifest.log_size} entries"
     )

@@ -23,7 +23,7 @@ ROWS: Final = (
     ("gateways", "chains", "batches", "records", "events"),
     ("losses", "missing", "headstones", "forks", "branches", "quarantined"),
     ("uncertain", "alarms", "log_restarts", "after_revocation", "unlogged"),
-    ("bundles", "bundles_missing", "profiles", "log_entries", "log_size"),
+    ("bundles", "bundles_missing", "profiles", "hourly_values", "log_entries", "log_size"),
 )
 """Counts, as they are printed."""
 

@@ -29,6 +29,7 @@ LOG_KEY: Final = "log/key"
 CHECKPOINT: Final = "log/checkpoint"
 ENTRIES: Final = "log/entries"
 PROOF: Final = "log/proof"
+RESULTS: Final = "results"
 BATCHES: Final = "batches"
 BUNDLES: Final = "bundles"
 PROFILES: Final = "profiles"
@@ -194,7 +195,8 @@ class Line:
 class Manifest:
     """What was asked for and what there was: signed by the centre with the log's key.
 
-    `from_ns`, `to_ns` and `gateway_id` are None where nothing was left out for them.
+    `from_ns`, `to_ns` and `gateway_id` are None where nothing was left out for them;
+    `results_sha256` is of the hourly values.
     """
 
     origin: str
@@ -203,6 +205,7 @@ class Manifest:
     from_ns: int | None
     to_ns: int | None
     gateway_id: UUID | None
+    results_sha256: Hash
     lines: tuple[Line, ...]
 
     @property
@@ -221,6 +224,7 @@ class Manifest:
                 "from_ns": None if self.from_ns is None else str(self.from_ns),
                 "to_ns": None if self.to_ns is None else str(self.to_ns),
                 "gateway": None if self.gateway_id is None else str(self.gateway_id),
+                "results_sha256": self.results_sha256.hex(),
                 "lines": [line.described() for line in self.lines],
             }
         )
@@ -254,6 +258,7 @@ def _manifest(members: Mapping[str, JsonValue]) -> Manifest:
         from_ns=_maybe(members["from_ns"]),
         to_ns=_maybe(members["to_ns"]),
         gateway_id=None if gateway is None else UUID(str(gateway)),
+        results_sha256=Hash(bytes.fromhex(str(members["results_sha256"]))),
         lines=tuple(_line(one) for one in _listed(members["lines"])),
     )
 

@@ -5,16 +5,18 @@ never half an archive. The service may go on taking uploads meanwhile; what come
 checkpoint is not in it.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 from uuid import UUID
 
+from central_sync.calc.clock_hours import DAY_NS, HOUR_NS
 from central_sync.model import StoredBatch, StoredLine
+from central_sync.model.result_line import result_line
 from central_sync.proofs.archive import (
     ARCHIVE_CONTEXT,
     BUNDLES,
@@ -24,19 +26,19 @@ from central_sync.proofs.archive import (
     MANIFEST,
     PROFILES,
     PROOF,
+    RESULTS,
     SIGNATURE,
-    TAR_BLOCK,
     Line,
     Manifest,
     named_profiles,
     pack_entry,
     pack_record,
-    tar_header,
 )
 from central_sync.proofs.entry import FactEntry, parse_entry
 from central_sync.store.port import NowNs, Store
 from central_sync.store.segments import frame_of
 from central_sync.witness.checkpoints import Witness
+from central_sync.witness.files import pack, put, sync, sync_folder
 from edge_agent.wire.receipt import NO_LOG, Receipt
 from edge_agent.wire.vocabulary import Hash
 
@@ -67,6 +69,7 @@ class Exported:
     batch_count: int
     bundle_count: int
     profile_count: int
+    result_count: int
     size_bytes: int
 
 
@@ -79,6 +82,16 @@ class _Walk:
     configs: set[Hash] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)
     batch_count: int = 0
+    at_min: int | None = None
+    at_max: int | None = None
+
+    def note(self, batch: StoredBatch) -> None:
+        """Note which configuration and which times a batch is of."""
+        self.batch_count += 1
+        self.configs.add(batch.header.config_hash)
+        if batch.at_min is not None and batch.at_max is not None:
+            self.at_min = batch.at_min if self.at_min is None else min(self.at_min, batch.at_min)
+            self.at_max = batch.at_max if self.at_max is None else max(self.at_max, batch.at_max)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +125,12 @@ class Exporter:
         exported = self._written(selection, unfinished)
         if target.suffix == ".tar":
             packed = target.with_name(f"{target.name}.packing")
-            _pack(unfinished, packed)
+            pack(unfinished, packed)
             packed.replace(target)
             shutil.rmtree(unfinished)
         else:
             unfinished.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         return exported
 
     def _written(self, selection: Selection, folder: Path) -> Exported:
@@ -129,7 +142,8 @@ class Exporter:
         profiles = dict(self._profiles(bundles))
         for place, files in ((BUNDLES, bundles), (PROFILES, profiles)):
             for digest, octets in files.items():
-                _put(folder / place / digest.hex(), octets)
+                put(folder / place / digest.hex(), octets)
+        results_sha256, result_count = self._results(selection, folder, walk)
         manifest = Manifest(
             origin=checkpoint.origin,
             log_size=checkpoint.size,
@@ -137,19 +151,21 @@ class Exporter:
             from_ns=selection.from_ns,
             to_ns=selection.to_ns,
             gateway_id=selection.gateway_id,
+            results_sha256=results_sha256,
             lines=tuple(walk.lines),
         )
         self._log(folder, walk, manifest)
-        _put(folder / CHECKPOINT, note)
-        _put(folder / LOG_KEY, f"{self.witness.note_key}\n".encode())
+        put(folder / CHECKPOINT, note)
+        put(folder / LOG_KEY, f"{self.witness.note_key}\n".encode())
         packed = manifest.pack()
-        _put(folder / MANIFEST, packed)
-        _put(folder / SIGNATURE, self.witness.key.sign(ARCHIVE_CONTEXT, packed))
+        put(folder / MANIFEST, packed)
+        put(folder / SIGNATURE, self.witness.key.sign(ARCHIVE_CONTEXT, packed))
         return Exported(
             manifest=manifest,
             batch_count=walk.batch_count,
             bundle_count=len(bundles),
             profile_count=len(profiles),
+            result_count=result_count,
             size_bytes=sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()),
         )
 
@@ -166,15 +182,14 @@ class Exporter:
                 if index != NO_LOG and index >= walk.size:
                     continue  # it came after the checkpoint
                 file.write(pack_record(frame_of(batch), batch.receipt))
-                walk.configs.add(batch.header.config_hash)
                 if index != NO_LOG:
                     walk.places.append(index)
                 numbers.append(batch.batch_no)
                 last = batch
-                walk.batch_count += 1
+                walk.note(batch)
                 if walk.batch_count % ENTRY_PAGE == 0:
                     self.told(walk.batch_count)
-            _sync(file)
+            sync(file)
         if last is None:
             path.unlink()
             return
@@ -211,6 +226,23 @@ class Exporter:
             if body is not None:
                 yield digest, body
 
+    def _results(self, selection: Selection, folder: Path, walk: _Walk) -> tuple[Hash, int]:
+        """Write the hourly values of the archive's times; return their hash, and how many."""
+        digest, count = sha256(), 0
+        gateways = {line.gateway_id for line in walk.lines}
+        with (folder / RESULTS).open("wb") as file:
+            for from_ns, to_ns in _days(selection, walk):
+                for one in self.store.hourly(
+                    facility=None, channel=None, from_ns=from_ns, to_ns=to_ns
+                ):
+                    if one.value.gateway_id in gateways:
+                        line = result_line(one) + b"\n"
+                        file.write(line)
+                        digest.update(line)
+                        count += 1
+            sync(file)
+        return Hash(digest.digest()), count
+
     def _log(self, folder: Path, walk: _Walk, manifest: Manifest) -> None:
         """Write the entries that no record stands for, and the roots around all of them."""
         places = set(walk.places)
@@ -222,9 +254,9 @@ class Exporter:
                 if index not in places and _concerns(entry, manifest.gateway_id):
                     file.write(pack_entry(index, entry))
                     indices.append(index)
-            _sync(file)
+            sync(file)
         roots = self.store.roots_around(sorted(indices), walk.size)
-        _put(folder / PROOF, b"".join(roots))
+        put(folder / PROOF, b"".join(roots))
 
     def _entries(self, manifest: Manifest, size: int) -> Iterator[tuple[int, bytes]]:
         """Yield all entries for an archive of everything, else the facts alone."""
@@ -241,42 +273,19 @@ class Exporter:
             start = page[-1][0] + 1
 
 
+def _days(selection: Selection, walk: _Walk) -> Iterator[tuple[int, int]]:
+    """Yield the days of an archive, whole hours of it only, as [from, to) in UTC ns."""
+    if walk.at_min is None or walk.at_max is None:
+        return
+    first = max(walk.at_min // HOUR_NS * HOUR_NS, selection.from_ns or walk.at_min - HOUR_NS)
+    end = min(walk.at_max + HOUR_NS, selection.to_ns or walk.at_max + HOUR_NS)
+    for from_ns in range(first, end - HOUR_NS + 1, DAY_NS):
+        yield from_ns, min(from_ns + DAY_NS, end - HOUR_NS + 1)
+
+
 def _concerns(entry: bytes, gateway_id: UUID | None) -> bool:
     """Return whether an entry may stand in an archive of one gateway, or of all (None)."""
     read = parse_entry(entry)
     if gateway_id is None or not isinstance(read, FactEntry):
         return True
     return read.fields.get("gateway") in (None, str(gateway_id))
-
-
-def _put(path: Path, octets: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(octets)
-        _sync(file)
-
-
-def _pack(folder: Path, target: Path) -> None:
-    """Write a folder as a tar file, each byte of whose framing can only be one."""
-    with target.open("wb") as packed:
-        for path in sorted(one for one in folder.rglob("*") if one.is_file()):
-            size = path.stat().st_size
-            packed.write(tar_header(path.relative_to(folder).as_posix(), size))
-            with path.open("rb") as file:
-                shutil.copyfileobj(file, packed)
-            packed.write(bytes(-size % TAR_BLOCK))
-        packed.write(bytes(2 * TAR_BLOCK))
-        _sync(packed)
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -68,6 +68,7 @@ def furnish(centre: Centre, *, batches: int = 8, scans: int = 2) -> list[SignedC
     bundles = Bundles(store=centre.store, allow_simulated=True)
     bundles.put_bundle(Hash(sha256(first.bundle).digest()), first.bundle)
     bundles.put_profile(Hash(sha256(PROFILE).digest()), PROFILE)
+    centre.compute()
     return chains
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.auditor import Bench, Change, bench, campaign
+from tests.system.auditor import bench, campaign
 from tests.system.campaign import budgets
+from tests.system.changed_archive import Bench, Change
 
 if TYPE_CHECKING:
     from pathlib import Path

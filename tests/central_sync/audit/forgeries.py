@@ -6,28 +6,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from central_sync.ingest.receipt_key import load_receipt_key
 from central_sync.proofs.archive import (
     BUNDLES,
-    CHECKPOINT,
     ENTRIES,
     LOG_KEY,
     MANIFEST,
     PROFILES,
     PROOF,
-    Manifest,
+    RESULTS,
     Record,
     pack_entry,
     read_entries,
 )
 from central_sync.proofs.entry import FactEntry
-from central_sync.proofs.note import Checkpoint, NoteKey
+from central_sync.proofs.note import NoteKey
 from edge_agent.wire.compression import compress, decompress
 from edge_agent.wire.header import Header
 from edge_agent.wire.receipt import Receipt, sign_receipt
 from edge_agent.wire.signing import SigningKey
-from edge_agent.wire.vocabulary import Hash, Verdict
-from tests.central_sync.audit.records import line_files, read, sign_again, with_body, write
+from tests.central_sync.audit.lies import (
+    accept_what_was_refused,
+    leave_a_batch_out_of_everything,
+    move_a_receipt_with_the_real_key,
+    rewrite_the_log,
+    shorten_the_checkpoint,
+)
+from tests.central_sync.audit.records import line_files, read, with_body, write
 
 Forge = Callable[[Path], None]
 
@@ -122,40 +126,6 @@ def forge_a_receipt(archive: Path) -> None:
     write(path, records)
 
 
-def move_a_receipt_with_the_real_key(archive: Path) -> None:
-    """Say that a batch came earlier than it did: the centre itself lies."""
-    path = line_files(archive)[0]
-    records = read(path)
-    real = Receipt.unpack(records[2].receipt_bytes)
-    forged = sign_receipt(
-        load_receipt_key(archive.parent / "state" / "receipt.key"),
-        real.place,
-        verdict=real.verdict,
-        received_ns=real.received_ns - 3_600_000_000_000,
-        log_index=real.log_index,
-    )
-    records[2] = replace(records[2], receipt_bytes=forged.pack())
-    write(path, records)
-
-
-def accept_what_was_refused(archive: Path) -> None:
-    """Turn evidence into data with the real key: its content still breaks the format."""
-    path = line_files(archive)[0]
-    records = read(path)
-    for place, record in enumerate(records):
-        real = Receipt.unpack(record.receipt_bytes)
-        if real.verdict is Verdict.QUARANTINED:
-            forged = sign_receipt(
-                load_receipt_key(archive.parent / "state" / "receipt.key"),
-                real.place,
-                verdict=Verdict.ACCEPTED,
-                received_ns=real.received_ns,
-                log_index=real.log_index,
-            )
-            records[place] = replace(record, receipt_bytes=forged.pack())
-    write(path, records)
-
-
 def alter_the_bundle(archive: Path) -> None:
     (path,) = (archive / BUNDLES).iterdir()
     path.write_bytes(path.read_bytes().replace(b'"scale":"', b'"scale":"1', 1))
@@ -214,53 +184,30 @@ def add_to_the_proof(archive: Path) -> None:
     (archive / PROOF).write_bytes(bytes(32))
 
 
-def rewrite_the_log(archive: Path) -> None:
-    """Sign another root with the log's real key: the centre itself lies."""
-    key = log_key(archive)
-    name = NoteKey.parse((archive / LOG_KEY).read_text().strip()).name
-    note = (archive / CHECKPOINT).read_text().split("\n")
-    forged = Checkpoint(origin=name, size=int(note[1]), root=Hash(b"x" * 32))
-    (archive / CHECKPOINT).write_bytes(forged.signed(key))
-
-
-def shorten_the_checkpoint(archive: Path) -> None:
-    key = log_key(archive)
-    name = NoteKey.parse((archive / LOG_KEY).read_text().strip()).name
-    (archive / CHECKPOINT).write_bytes(
-        Checkpoint(origin=name, size=1, root=Hash(b"x" * 32)).signed(key)
-    )
-
-
 def take_another_log_key(archive: Path) -> None:
     key = SigningKey.from_seed(b"f" * 32)
     name = NoteKey.parse((archive / LOG_KEY).read_text().strip()).name
     (archive / LOG_KEY).write_text(f"{NoteKey(name=name, key=key.verifying_key)}\n")
 
 
-def leave_a_batch_out_of_everything(archive: Path) -> None:
-    """Export everything but the newest batch of a line, signed with the log's real key."""
-    path = line_files(archive)[-1]
-    records = read(path)
-    write(path, records[:-1])
-    manifest = Manifest.parse((archive / MANIFEST).read_bytes())
-    last = Header.unpack(records[-2].frame.header_bytes)
-    lines = tuple(
-        replace(
-            line,
-            last_no=last.batch_no,
-            batch_count=len(records) - 1,
-            last_hash=Receipt.unpack(records[-2].receipt_bytes).batch_hash,
-        )
-        if line.name.endswith(path.name)
-        else line
-        for line in manifest.lines
-    )
-    sign_again(archive, log_key(archive), replace(manifest, lines=lines))
+def alter_a_result(archive: Path) -> None:
+    path = archive / RESULTS
+    path.write_bytes(path.read_bytes().replace(b'"is_valid":true', b'"is_valid":false', 1))
 
 
-def log_key(archive: Path) -> SigningKey:
-    """Return the real key of the log."""
-    return load_receipt_key(archive.parent / "state" / "log.key")
+def alter_the_inputs_of_a_result(archive: Path) -> None:
+    path = archive / RESULTS
+    path.write_bytes(path.read_bytes().replace(b'"input_hash":"', b'"input_hash":"00', 1))
+
+
+def move_a_result(archive: Path) -> None:
+    path = archive / RESULTS
+    path.write_bytes(path.read_bytes().replace(b'"revision":"1"', b'"revision":"2"', 1))
+
+
+def remove_a_result(archive: Path) -> None:
+    path = archive / RESULTS
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[1:]))
 
 
 FORGERIES: Final[dict[Forge, str]] = {
@@ -295,4 +242,8 @@ FORGERIES: Final[dict[Forge, str]] = {
     shorten_the_checkpoint: "log/checkpoint",
     take_another_log_key: "log/key",
     leave_a_batch_out_of_everything: "log",
+    alter_a_result: "results, line 1",
+    alter_the_inputs_of_a_result: "results",
+    move_a_result: "results",
+    remove_a_result: "results",
 }

@@ -7,7 +7,14 @@ import pytest
 from central_sync.audit.report import Report
 from central_sync.audit.source import source_of
 from central_sync.audit.verify import Audit
-from central_sync.proofs.archive import CHECKPOINT, ENTRIES, LOG_KEY, MANIFEST, PROOF
+from central_sync.proofs.archive import (
+    CHECKPOINT,
+    ENTRIES,
+    LOG_KEY,
+    MANIFEST,
+    PROOF,
+    RESULTS,
+)
 from central_sync.proofs.note import NoteKey
 from edge_agent.wire.signing import SigningKey
 from tests.central_sync.audit.forgeries import FORGERIES, Forge
@@ -31,6 +38,7 @@ def test_an_archive_as_it_was_exported_holds(archive: Path) -> None:
     assert (counts.quarantined, counts.headstones, counts.losses) == (1, 1, 1)
     assert (counts.missing, counts.bundles, counts.profiles) == (2, 1, 1)
     assert counts.log_entries == counts.log_size
+    assert counts.hourly_values > 0
 
 
 @pytest.mark.parametrize("forge", FORGERIES, ids=lambda forge: forge.__name__)
@@ -41,7 +49,9 @@ def test_a_forgery_is_found_and_named(archive: Path, forge: Forge) -> None:
     assert subjects(report)[0].startswith(FORGERIES[forge]), report.findings
 
 
-@pytest.mark.parametrize("name", [MANIFEST, CHECKPOINT, ENTRIES, PROOF, LOG_KEY, "manifest.sig"])
+@pytest.mark.parametrize(
+    "name", [MANIFEST, CHECKPOINT, ENTRIES, PROOF, LOG_KEY, RESULTS, "manifest.sig"]
+)
 def test_an_archive_without_one_of_its_files_is_refused(archive: Path, name: str) -> None:
     (archive / name).unlink()
     assert subjects(audited(archive)) == [name]

@@ -31,7 +31,7 @@ def opened(file: Path) -> EmbeddedStore:
     return EmbeddedStore(file, admit=admit, sign=receipts_by(RECEIPT_KEY), now_ns=lambda: NOW)
 
 
-def everything(file: Path) -> tuple[list[tuple[bytes, ...]], int]:
+def everything(file: Path) -> tuple[list[tuple[bytes, bytes, bytes, bytes]], int]:
     """Return the signed bytes and receipt of every batch, and how many are in no segment."""
     store = opened(file)
     found = [
