@@ -41,12 +41,6 @@ if TYPE_CHECKING:
     from central_sync.proofs.note import Checkpoint
     from edge_agent.wire.vocabulary import Hash
 
-BATCHES_EACH = 40
-SCANS = 10
-WHOLE_EVERY = 100
-COMMANDS = 2
-BAD_DATA = 65
-
 
 @dataclass(frozen=True)
 class MemorySource:
