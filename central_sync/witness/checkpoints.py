@@ -77,8 +77,8 @@ class Witness:
         return made, note
 
     def _keep(self, note: bytes) -> None:
-        """Put the checkpoint in place of the last one, whole."""
-        unfinished = self.file.with_suffix(".unfinished")
+        """Put the checkpoint in place of the last one, whole; another process may do the same."""
+        unfinished = self.file.with_name(f"{self.file.name}.{os.getpid()}.unfinished")
         with unfinished.open("wb") as file:
             file.write(note)
             file.flush()
