@@ -10,8 +10,7 @@ import pytest
 from central_sync.cli import main
 from central_sync.proofs.archive import LOG_KEY
 from tests.central_sync.audit.records import line_files
-from tests.central_sync.evaluate.signing_gateway import Centre
-from tests.central_sync.furnished import chain_of, furnish
+from tests.central_sync.furnished import chain_of
 
 # What the base install and pyarrow bring; everything else the auditor must do without.
 ALLOWED = ("cryptography", "numpy", "zstandard", "pyarrow", "cffi", "_cffi_backend")
@@ -30,15 +29,6 @@ sys.meta_path.insert(0, Blocked())
 from central_sync.cli import main
 sys.exit(main(["verify", sys.argv[1], "--json"]))
 """
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    """A furnished centre's state folder."""
-    centre = Centre(tmp_path / "state")
-    furnish(centre)
-    centre.close()
-    return tmp_path / "state"
 
 
 def export(state: Path, target: Path, *words: str) -> int:
