@@ -14,7 +14,8 @@ from central_sync.cli.settings import settings_of
 from central_sync.errors import ExitCode, OperatorError
 from central_sync.model import StoredLine
 from central_sync.witness.checkpoints import LogRewrittenError
-from central_sync.witness.export import Exported, Exporter, Selection
+from central_sync.witness.export import BusyError, Exported, Exporter
+from central_sync.witness.selection import Selection
 from edge_agent.wire.canonical import JsonValue
 
 
@@ -48,6 +49,11 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             exported = exporter.write(selection, arguments.target)
         except OSError as fault:
             raise OperatorError(f"{arguments.target}: {fault}") from fault
+        except BusyError as fault:
+            raise OperatorError(
+                f"{arguments.target}: {fault}. Try again, or export less",
+                exit_code=ExitCode.TRY_AGAIN,
+            ) from fault
         except LogRewrittenError as fault:
             raise OperatorError(
                 f"the log cannot be vouched for: {fault}. Restart the service, and read"

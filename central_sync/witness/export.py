@@ -7,14 +7,12 @@ checkpoint is not in it.
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
-from central_sync.calc.clock_hours import DAY_NS, HOUR_NS
 from central_sync.model import StoredBatch, StoredLine
 from central_sync.model.result_line import result_line
 from central_sync.proofs.archive import (
@@ -34,11 +32,12 @@ from central_sync.proofs.archive import (
     pack_entry,
     pack_record,
 )
-from central_sync.proofs.entry import FactEntry, parse_entry
+from central_sync.proofs.entry import BatchEntry, parse_entry
 from central_sync.store.port import NowNs, Store
 from central_sync.store.segments import frame_of
 from central_sync.witness.checkpoints import Witness
 from central_sync.witness.files import pack, put, sync, sync_folder
+from central_sync.witness.selection import Selection, Walk, concerns, days
 from edge_agent.wire.receipt import NO_LOG, Receipt
 from edge_agent.wire.vocabulary import Hash
 
@@ -48,17 +47,16 @@ PAGE: Final = 64
 ENTRY_PAGE: Final = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """What an archive is asked to hold; None leaves nothing out.
+TRIES: Final = 5
+"""A batch that changes while it is exported (a headstone gets its readings) begins it anew."""
 
-    A batch is in when it has readings in [from_ns, to_ns), or none and was received then; so is
-    every batch of its chain between two such batches.
-    """
 
-    gateway_id: UUID | None = None
-    from_ns: int | None = None
-    to_ns: int | None = None
+class BusyError(Exception):
+    """Batches changed in every try: nothing was written."""
+
+
+class _MovedError(Exception):
+    """A batch changed after the checkpoint: the archive would show it neither before nor after."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,27 +69,6 @@ class Exported:
     profile_count: int
     result_count: int
     size_bytes: int
-
-
-@dataclass(slots=True)
-class _Walk:
-    """What is found on the way: places in the log, configurations, the lines of the manifest."""
-
-    size: int
-    places: list[int] = field(default_factory=list)
-    configs: set[Hash] = field(default_factory=set)
-    lines: list[Line] = field(default_factory=list)
-    batch_count: int = 0
-    at_min: int | None = None
-    at_max: int | None = None
-
-    def note(self, batch: StoredBatch) -> None:
-        """Note which configuration and which times a batch is of."""
-        self.batch_count += 1
-        self.configs.add(batch.header.config_hash)
-        if batch.at_min is not None and batch.at_max is not None:
-            self.at_min = batch.at_min if self.at_min is None else min(self.at_min, batch.at_min)
-            self.at_max = batch.at_max if self.at_max is None else max(self.at_max, batch.at_max)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +91,13 @@ class Exporter:
             FileExistsError: there is something under that name.
             OSError: it cannot be written; nothing is left under that name.
             LogRewrittenError: the log cannot be vouched for.
+            BusyError: the centre changes what is asked for, too often.
 
         """
         if target.exists():
             raise FileExistsError(f"{target} is there already")
         unfinished = target.with_name(f"{target.name}.unfinished")
-        if unfinished.exists():
-            shutil.rmtree(unfinished)
-        unfinished.mkdir(parents=True)
-        exported = self._written(selection, unfinished)
+        exported = self._tried(selection, unfinished)
         if target.suffix == ".tar":
             packed = target.with_name(f"{target.name}.packing")
             pack(unfinished, packed)
@@ -133,9 +108,22 @@ class Exporter:
         sync_folder(target.parent)
         return exported
 
+    def _tried(self, selection: Selection, folder: Path) -> Exported:
+        """Write an archive into a folder, anew where a batch changed meanwhile."""
+        for _ in range(TRIES):
+            if folder.exists():
+                shutil.rmtree(folder)
+            folder.mkdir(parents=True)
+            try:
+                return self._written(selection, folder)
+            except _MovedError:
+                continue
+        shutil.rmtree(folder)
+        raise BusyError(f"batches changed in each of {TRIES} tries")
+
     def _written(self, selection: Selection, folder: Path) -> Exported:
         checkpoint, note = self.witness.checkpoint()
-        walk = _Walk(size=checkpoint.size)
+        walk = Walk(size=checkpoint.size)
         for line in self.planned(selection):
             self._line(line, folder, walk)
         bundles = dict(self._bundles(walk.configs))
@@ -169,18 +157,21 @@ class Exporter:
             size_bytes=sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()),
         )
 
-    def _line(self, line: StoredLine, folder: Path, walk: _Walk) -> None:
+    def _line(self, line: StoredLine, folder: Path, walk: Walk) -> None:
         """Write the records of one line, and note it for the manifest."""
         name = f"{line.gateway_id}/{line.chain_id}"
         path = folder / "batches" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         numbers: list[int] = []
+        skipped: list[int] = []
         last: StoredBatch | None = None
         with path.open("wb") as file:
             for batch in self._batches(line):
                 index = Receipt.unpack(batch.receipt).log_index
                 if index != NO_LOG and index >= walk.size:
-                    continue  # it came after the checkpoint
+                    skipped.append(batch.batch_no)  # it came after the checkpoint
+                    walk.skipped.add(batch.batch_hash)
+                    continue
                 file.write(pack_record(frame_of(batch), batch.receipt))
                 if index != NO_LOG:
                     walk.places.append(index)
@@ -190,6 +181,8 @@ class Exporter:
                 if walk.batch_count % ENTRY_PAGE == 0:
                     self.told(walk.batch_count)
             sync(file)
+        if numbers and skipped and skipped[0] < numbers[-1]:
+            raise _MovedError
         if last is None:
             path.unlink()
             return
@@ -226,12 +219,12 @@ class Exporter:
             if body is not None:
                 yield digest, body
 
-    def _results(self, selection: Selection, folder: Path, walk: _Walk) -> tuple[Hash, int]:
+    def _results(self, selection: Selection, folder: Path, walk: Walk) -> tuple[Hash, int]:
         """Write the hourly values of the archive's times; return their hash, and how many."""
         digest, count = sha256(), 0
         gateways = {line.gateway_id for line in walk.lines}
         with (folder / RESULTS).open("wb") as file:
-            for from_ns, to_ns in _days(selection, walk):
+            for from_ns, to_ns in days(selection, walk):
                 for one in self.store.hourly(
                     facility=None, channel=None, from_ns=from_ns, to_ns=to_ns
                 ):
@@ -243,7 +236,7 @@ class Exporter:
             sync(file)
         return Hash(digest.digest()), count
 
-    def _log(self, folder: Path, walk: _Walk, manifest: Manifest) -> None:
+    def _log(self, folder: Path, walk: Walk, manifest: Manifest) -> None:
         """Write the entries that no record stands for, and the roots around all of them."""
         places = set(walk.places)
         indices = list(walk.places)
@@ -251,7 +244,12 @@ class Exporter:
         entries.parent.mkdir(parents=True, exist_ok=True)
         with entries.open("wb") as file:
             for index, entry in self._entries(manifest, walk.size):
-                if index not in places and _concerns(entry, manifest.gateway_id):
+                if index in places:
+                    continue
+                read = parse_entry(entry)
+                if isinstance(read, BatchEntry) and read.place.batch_hash in walk.skipped:
+                    raise _MovedError
+                if concerns(read, manifest.gateway_id):
                     file.write(pack_entry(index, entry))
                     indices.append(index)
             sync(file)
@@ -271,21 +269,3 @@ class Exporter:
                 return
             yield from (one for one in page if one[0] < size)
             start = page[-1][0] + 1
-
-
-def _days(selection: Selection, walk: _Walk) -> Iterator[tuple[int, int]]:
-    """Yield the days of an archive, whole hours of it only, as [from, to) in UTC ns."""
-    if walk.at_min is None or walk.at_max is None:
-        return
-    first = max(walk.at_min // HOUR_NS * HOUR_NS, selection.from_ns or walk.at_min - HOUR_NS)
-    end = min(walk.at_max + HOUR_NS, selection.to_ns or walk.at_max + HOUR_NS)
-    for from_ns in range(first, end - HOUR_NS + 1, DAY_NS):
-        yield from_ns, min(from_ns + DAY_NS, end - HOUR_NS + 1)
-
-
-def _concerns(entry: bytes, gateway_id: UUID | None) -> bool:
-    """Return whether an entry may stand in an archive of one gateway, or of all (None)."""
-    read = parse_entry(entry)
-    if gateway_id is None or not isinstance(read, FactEntry):
-        return True
-    return read.fields.get("gateway") in (None, str(gateway_id))

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from central_sync.ingest.bundles import Bundles
 from central_sync.store.admission import Outcome
-from central_sync.witness.export import Exported, Exporter, Selection
+from central_sync.witness.export import Exported, Exporter
+from central_sync.witness.selection import Selection
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.receipt import Receipt
 from edge_agent.wire.vocabulary import Hash, Verdict

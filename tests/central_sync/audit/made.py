@@ -23,7 +23,7 @@ from central_sync.proofs.entry import BatchEntry, FactEntry
 from central_sync.proofs.note import Checkpoint, NoteKey
 from edge_agent.wire.batch import SignedBatch
 from edge_agent.wire.frame import BatchFrame, FrameFlag
-from edge_agent.wire.receipt import BatchPlace, sign_receipt
+from edge_agent.wire.receipt import NO_LOG, BatchPlace, sign_receipt
 from edge_agent.wire.signing import SigningKey
 from edge_agent.wire.vocabulary import Hash, Verdict
 from tests.central_sync.ingest.signed_chain import TEN, SignedChain
@@ -61,16 +61,23 @@ def registered(chain: SignedChain) -> list[FactEntry]:
     ]
 
 
-def make(folder: Path, facts: Sequence[FactEntry], taken: Sequence[Taken]) -> Path:
-    """Write an archive of everything: first the facts were logged, then the batches."""
+def make(
+    folder: Path, facts: Sequence[FactEntry], taken: Sequence[Taken], *, unlogged: int = 0
+) -> Path:
+    """Write an archive of everything: first the facts were logged, then the batches.
+
+    The first `unlogged` batches were accepted before there was a log.
+    """
     log = [one.pack() for one in facts]
     records: list[tuple[SignedBatch, bytes]] = []
-    for batch, verdict in taken:
+    for number, (batch, verdict) in enumerate(taken):
+        log_index = NO_LOG if number < unlogged else len(log)
         place = BatchPlace.of(batch.header, batch.batch_hash)
         receipt = sign_receipt(
-            RECEIPT_KEY, place, verdict=verdict, received_ns=TEN, log_index=len(log)
+            RECEIPT_KEY, place, verdict=verdict, received_ns=TEN, log_index=log_index
         )
-        log.append(BatchEntry.of(receipt).pack())
+        if log_index != NO_LOG:
+            log.append(BatchEntry.of(receipt).pack())
         records.append((batch, receipt.pack()))
     lines = tuple(_line(folder, group) for group in _by_chain(records))
     manifest = Manifest(

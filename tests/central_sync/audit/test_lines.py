@@ -118,3 +118,11 @@ def test_a_log_that_began_anew_is_counted(tmp_path: Path, chain: SignedChain) ->
 def test_facts_of_types_that_are_not_known_are_skipped(tmp_path: Path, chain: SignedChain) -> None:
     facts = [*registered(chain), fact("something_new", gateway="not even a UUID")]
     assert audited(tmp_path / "a", facts, [(chain.batch(), ACCEPTED)]).is_passed
+
+
+def test_batches_from_before_the_log_are_counted(tmp_path: Path, chain: SignedChain) -> None:
+    taken = [(one, ACCEPTED) for one in chain.batches(3)]
+    archive = make(tmp_path / "a", registered(chain), taken, unlogged=2)
+    report = Audit(FolderSource(archive)).run()
+    assert report.findings == []
+    assert (report.counts.unlogged, report.counts.log_entries) == (2, 4)
