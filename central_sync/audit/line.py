@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from central_sync.audit.batch import Checked
-from central_sync.audit.checks import Checks
+from central_sync.audit.batch import Checked, check_batch
 from central_sync.audit.facts import Facts
 from central_sync.audit.report import Report
 from central_sync.proofs.archive import Line, Read, Record, read_record
@@ -28,8 +27,9 @@ class LineCheck:
 
     Attributes:
         line: what the manifest says of it.
-        facts: the alarms.
+        facts: the keys.
         report: where findings and counts go.
+        has_content: whether bodies are looked into.
         places: afterwards, what must stand in the log, by index.
         batch_hashes: afterwards, every batch of the line.
         configs: afterwards, the configurations that its batches name.
@@ -40,11 +40,11 @@ class LineCheck:
     line: Line
     facts: Facts
     report: Report
+    has_content: bool = True
     places: dict[int, Hash] = field(default_factory=dict)
     batch_hashes: set[Hash] = field(default_factory=set)
     configs: set[Hash] = field(default_factory=set)
     broken: set[Code] = field(default_factory=set)
-    _cut: RefusedError | None = None
     _read_count: int = 0
     _first: int | None = None
     _number: int = -1
@@ -53,27 +53,26 @@ class LineCheck:
     _before: dict[Hash, Header] = field(default_factory=dict)
     _missing: list[tuple[int, int]] = field(default_factory=list)
 
-    def run(self, read: Read, checks: Checks) -> Iterator[int]:
+    def run(self, read: Read) -> Iterator[int]:
         """Check the records that `read` gives; yield after each how many there were."""
-        for record, result in checks(self._records(read)):
-            if isinstance(result, RefusedError):
-                self._broken(result, str(result))
+        while (record := self._next(read)) is not None:
+            try:
+                checked = check_batch(record, self.facts, has_content=self.has_content)
+            except RefusedError as refused:
+                self._broken(refused, str(refused))
                 self._believe(record)
             else:
-                self._take(result)
+                self._take(checked)
             self._read_count += 1
             yield self._read_count
-        if self._cut is not None:
-            self._broken(self._cut, f"{self._cut}; what follows it cannot be read")
         self._close()
 
-    def _records(self, read: Read) -> Iterator[Record]:
-        """Yield records up to the end, or to where the next one cannot be found."""
+    def _next(self, read: Read) -> Record | None:
         try:
-            while (record := read_record(read)) is not None:
-                yield record
+            return read_record(read)
         except RefusedError as refused:
-            self._cut = refused
+            self._broken(refused, f"{refused}; what follows it cannot be read")
+            return None
 
     def _broken(self, refused: RefusedError, detail: str) -> None:
         """Note a record that does not hold; its successor cannot be linked to it."""

@@ -12,7 +12,6 @@ from hashlib import sha256
 from typing import Final, TypeVar
 from uuid import UUID
 
-from central_sync.audit.checks import Checks, checking
 from central_sync.audit.line import LineCheck
 from central_sync.audit.log import Entries, check_root, check_whole, parsed
 from central_sync.audit.report import Report
@@ -64,7 +63,6 @@ class Audit:
         source: the archive.
         pinned: the log's key as the auditor knows it from elsewhere; None: that of the archive.
         has_content: whether readings and events are unpacked and hashed, too.
-        jobs: in how many processes batches are checked.
         told: is told how many batches were checked.
 
     """
@@ -72,7 +70,6 @@ class Audit:
     source: Source
     pinned: NoteKey | None = None
     has_content: bool = True
-    jobs: int = 1
     told: Callable[[int], None] = nobody
     report: Report = field(default_factory=Report)
 
@@ -139,12 +136,14 @@ class Audit:
         return checkpoint
 
     def _everything(self, base: _Base, names: frozenset[str]) -> None:
-        lines = [LineCheck(line, base.entries.facts, self.report) for line in base.manifest.lines]
+        lines = [
+            LineCheck(line, base.entries.facts, self.report, has_content=self.has_content)
+            for line in base.manifest.lines
+        ]
         self._names(base, names)
-        here = [check for check in lines if check.line.name in names]
-        with checking(self._bytes(ENTRIES), has_content=self.has_content, jobs=self.jobs) as checks:
-            for check in here:
-                self._line(check, checks)
+        for check in lines:
+            if check.line.name in names:
+                self._line(check)
         self._log(base, lines)
         self._files(base, names, set().union(*(check.configs for check in lines)))
         self._results(base)
@@ -166,11 +165,11 @@ class Audit:
                 where = "signed for" if folder == BATCHES else "of an archive"
                 self.report.found(name, f"is no file {where}")
 
-    def _line(self, check: LineCheck, checks: Checks) -> None:
+    def _line(self, check: LineCheck) -> None:
         done = 0
         already = self.report.counts.batches
         with self.source.open(check.line.name) as file:
-            for done in check.run(file.read, checks):
+            for done in check.run(file.read):
                 if done % 1000 == 0:
                     self.told(already + done)
         self.told(already + done)

@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import BrokenExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -42,9 +41,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not unpack readings: signatures, chains and log alone, several times faster",
     )
-    parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="processes that check batches (default: 1)"
-    )
     parser.add_argument("--json", action="store_true", help="print the facts as one JSON object")
 
 
@@ -56,14 +52,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             source_of(arguments.archive),
             pinned=pinned,
             has_content=not arguments.signatures_only,
-            jobs=max(1, arguments.jobs),
             told=_told,
         )
         report = audit.run()
-    except BrokenExecutor as fault:
-        raise OperatorError(
-            f"{arguments.archive}: a process that checked it died: {fault}. Try --jobs 1"
-        ) from fault
     except OSError as fault:
         raise OperatorError(
             f"{arguments.archive}: cannot be read: {fault.strerror or fault}",

@@ -34,7 +34,6 @@ def measure() -> list[Figure]:
         bare_s = _bare_s()
         signatures_s = _verified_s(archive, has_content=False)
         whole_s = _verified_s(archive, has_content=True)
-        two_s = _verified_s(archive, has_content=True, jobs=2)
     note = f"{BATCHES} batches of {SCANS * CHANNELS} readings, one process"
     return [
         Figure(
@@ -49,13 +48,6 @@ def measure() -> list[Figure]:
             measured=whole_s * A_YEAR / 60,
             unit="min",
             note=f"{1 / whole_s:.0f} batches/s; {note}",
-        ),
-        Figure(
-            name="the same in two processes",
-            measured=two_s * A_YEAR / 60,
-            unit="min",
-            bound=GOAL_MIN,
-            note=f"{1 / two_s:.0f} batches/s, their start included",
         ),
         Figure(
             name="signatures alone / two bare Ed25519 verifications a batch",
@@ -79,10 +71,10 @@ def _archive(folder: Path) -> Path:
     return folder / "archive"
 
 
-def _verified_s(archive: Path, *, has_content: bool, jobs: int = 1) -> float:
+def _verified_s(archive: Path, *, has_content: bool) -> float:
     """Return the seconds that the auditor takes for a batch."""
     began_s = now_s()
-    report = Audit(FolderSource(archive), has_content=has_content, jobs=jobs).run()
+    report = Audit(FolderSource(archive), has_content=has_content).run()
     taken_s = now_s() - began_s
     if not report.is_passed:
         raise RuntimeError(f"the archive does not hold: {report.findings}")

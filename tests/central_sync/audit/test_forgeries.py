@@ -17,14 +17,7 @@ from central_sync.proofs.archive import (
 )
 from central_sync.proofs.note import NoteKey
 from edge_agent.wire.signing import SigningKey
-from tests.central_sync.audit.forgeries import (
-    FORGERIES,
-    Forge,
-    alter_a_reading,
-    cut_a_line,
-    forge_a_receipt,
-    swap_gateways,
-)
+from tests.central_sync.audit.forgeries import FORGERIES, Forge
 
 
 def audited(archive: Path, pinned: NoteKey | None = None) -> Report:
@@ -69,15 +62,3 @@ def test_a_whole_archive_of_somebody_else_is_found_by_a_key_that_is_known(archiv
     assert audited(archive, pinned=ours).is_passed
     theirs = NoteKey(name=ours.name, key=SigningKey.from_seed(b"f" * 32).verifying_key)
     assert subjects(audited(archive, pinned=theirs)) == [LOG_KEY]
-
-
-@pytest.mark.parametrize(
-    "forge", [None, alter_a_reading, cut_a_line, swap_gateways, forge_a_receipt]
-)
-def test_several_processes_find_what_one_finds(archive: Path, forge: Forge | None) -> None:
-    if forge is not None:
-        forge(archive)
-    alone = audited(archive)
-    together = Audit(source_of(archive), jobs=2).run()
-    assert together.findings == alone.findings
-    assert together.counts == alone.counts
