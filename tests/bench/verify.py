@@ -3,10 +3,12 @@
 A gateway-year is 525,600 one-minute batches of 20 channels at 1 s, 631 million readings
 (reliability goal: less than 15 minutes on two cores). The floor is what no auditor can leave out:
 two Ed25519 verifications a batch, gateway's and centre's, with the same library and ready keys.
+Times are of the processor: one process does it, and waits for nothing but the archive's files.
 """
 
 import tempfile
 from pathlib import Path
+from time import process_time
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from central_sync.audit.source import FolderSource
 from central_sync.audit.verify import Audit
 from tests.bench.figure import Figure
-from tests.bench.subject import now_s, workplace
+from tests.bench.subject import workplace
 from tests.central_sync.evaluate.signing_gateway import Centre
 from tests.central_sync.furnished import chain_of, export, register
 from tests.central_sync.ingest.signed_chain import TEN, S, rows_at
@@ -47,6 +49,7 @@ def measure() -> list[Figure]:
             name="the same with every reading unpacked and hashed",
             measured=whole_s * A_YEAR / 60,
             unit="min",
+            bound=GOAL_MIN,
             note=f"{1 / whole_s:.0f} batches/s; {note}",
         ),
         Figure(
@@ -73,9 +76,9 @@ def _archive(folder: Path) -> Path:
 
 def _verified_s(archive: Path, *, has_content: bool) -> float:
     """Return the seconds that the auditor takes for a batch."""
-    began_s = now_s()
+    began_s = process_time()
     report = Audit(FolderSource(archive), has_content=has_content).run()
-    taken_s = now_s() - began_s
+    taken_s = process_time() - began_s
     if not report.is_passed:
         raise RuntimeError(f"the archive does not hold: {report.findings}")
     return taken_s / report.counts.batches
@@ -85,7 +88,7 @@ def _bare_s() -> float:
     """Return the seconds of two bare verifications."""
     key = Ed25519PrivateKey.from_private_bytes(bytes(32))
     signature, public = key.sign(HEADER), key.public_key()
-    began_s = now_s()
+    began_s = process_time()
     for _ in range(2 * BATCHES):
         public.verify(signature, HEADER)
-    return (now_s() - began_s) / BATCHES
+    return (process_time() - began_s) / BATCHES
