@@ -142,10 +142,10 @@ def _witness(settings: CentreSettings, store: Store) -> tuple[Witness, str | Non
     return Witness(store=store, key=load_receipt_key(settings.log_key), file=file), fault
 
 
-def web(centre: Centre, committer: Committer, *, plan: Plan, wake: Callable[[], None]) -> FastAPI:
+def web(centre: Centre, committer: Committer, *, plan: Plan, worker: Worker) -> FastAPI:
     """Return the web application; `committer` must be running while it serves.
 
-    `wake` is called when there may be something to compute.
+    `worker` is told when there may be something to compute.
     """
     settings, store = centre.settings, centre.store
     app = FastAPI(title="EmissionWatch centre", version=__version__, docs_url=None, redoc_url=None)
@@ -158,11 +158,11 @@ def web(centre: Centre, committer: Committer, *, plan: Plan, wake: Callable[[], 
         committer=committer,
         receipt_key=centre.receipt_key.verifying_key,
         metrics=IngestMetrics.register(registry),
-        on_stored=wake,
+        on_stored=worker.stored,
     )
     bundles = Bundles(store=store, allow_simulated=settings.allow_simulated)
     app.router.routes += Uploads(ingest, bodies).routes
-    app.router.routes += Files(bundles, bodies, wake).routes
+    app.router.routes += Files(bundles, bodies, worker.wake).routes
     app.router.routes += Service(store, registry).routes
     app.include_router(fleet.router(store))
     app.include_router(hourly.router(store, centre.now_ns))
@@ -207,7 +207,7 @@ async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator["Ser
     plan = load_plan(centre.settings.plan)
     evaluator = Evaluator(store=centre.store, plan=plan, parts=centre.settings.parts)
     worker = Worker(evaluator, now_ns=centre.now_ns)
-    app = web(centre, committer, plan=plan, wake=worker.wake)
+    app = web(centre, committer, plan=plan, worker=worker)
     server = Server(_server_config(centre.settings, app))
     async with asyncio.TaskGroup() as fed:
         background = [

@@ -10,11 +10,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
-import structlog
-
 from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
 from edge_agent.buffer.ledger import Settlement
-from edge_agent.buffer.opening import Found, examine, sole_owner
+from edge_agent.buffer.opening import examine, sole_owner, tell_opening
 from edge_agent.buffer.records import (
     Backlog,
     Boot,
@@ -39,8 +37,6 @@ from edge_agent.wire.vocabulary import Hash
 
 __all__ = ["Buffer", "BufferFullError", "BufferUnavailableError", "open_buffer"]
 
-log = structlog.get_logger()
-
 
 class Buffer:
     """What `open_buffer` yields; it belongs to one event loop."""
@@ -64,6 +60,10 @@ class Buffer:
     def backlog(self) -> Backlog:
         """Return what waits for a receipt; from memory."""
         return self._writer.ledger.backlog
+
+    def newest_receipt(self) -> Receipt | None:
+        """Return the receipt that was given last, of those that are kept; from memory."""
+        return self._writer.ledger.newest_receipt
 
     def usage(self) -> Usage:
         """Return how much of the quota is taken; from memory."""
@@ -139,7 +139,10 @@ class Buffer:
         """Return the oldest batches without a receipt, oldest first."""
         async with self._reading() as table:
             positions = oldest_positions(self._writer.ledger.waiting, limit)
-            return tuple(held for _, held in await table.held_at(positions))
+            found = await table.held_at(positions)
+            if len(found) < len(positions):
+                raise self._writer.found_damage("batches without a receipt are missing")
+            return tuple(held for _, held in found)
 
     async def newest(self, limit: int) -> tuple[Held, ...]:
         """Return the newest batches without a receipt, oldest first."""
@@ -164,11 +167,20 @@ class Buffer:
             return tuple(held for _, held in await table.held_at(self._positions(keys)))
 
     async def frames(self, batches: Iterable[Key | Held]) -> tuple[BatchFrame, ...]:
-        """Return the stored bytes of these batches in the order asked for, gone ones left out."""
+        """Return the stored bytes of these batches in the order asked for, gone ones left out.
+
+        What the start did not verify is verified here: damaged bytes never leave.
+
+        Raises:
+            BufferUnavailableError: damage was found; the next call sets the files aside.
+
+        """
         keys = [each.key if isinstance(each, Held) else each for each in batches]
         async with self._reading() as table:
-            found = [await table.frame(position) for position in self._positions(keys)]
-            return tuple(frame for frame in found if frame is not None)
+            placed = [(place, await table.frame(place)) for place in self._positions(keys)]
+            found = [(place, frame) for place, frame in placed if frame is not None]
+            await self._writer.verify(found)
+            return tuple(frame for _, frame in found)
 
     async def keep(self, document: Document) -> None:
         """Keep a configuration bundle or a profile file, once.
@@ -222,6 +234,19 @@ class Buffer:
         async with self._lock:
             await self._writer.database.close()
 
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[Writer]:
+        """Yield the writer to what is stored beside the line; nobody else uses it meanwhile.
+
+        Raises:
+            BufferUnavailableError: the storage refuses.
+
+        """
+        async with self._reading() as table:
+            yield self._writer
+            await self._note(table, self._writer.ledger.settlement((), ()))
+        self._tell()
+
     def _tell(self) -> None:
         """Wake whoever waits for a change."""
         changed, self._changed = self._changed, asyncio.Event()
@@ -264,25 +289,14 @@ async def open_buffer(
 
     """
     with sole_owner(settings.path):
-        found = await examine(settings.path, origin=origin, utc_ns=clock.now().utc_ns)
+        found = await examine(settings.path, origin=origin, clock=clock)
         buffer = Buffer(Writer(settings, origin=origin, clock=clock, boot=boot, found=found))
         try:
             await buffer.start()
-            _log_opening(settings, found, buffer)
+            tell_opening(settings.path, found, buffer.backlog(), buffer.usage())
             try:
                 yield buffer
             finally:
                 await buffer.flush()
         finally:
             await buffer.close()
-
-
-def _log_opening(settings: BufferSettings, found: Found, buffer: Buffer) -> None:
-    if found.damage is not None:
-        log.error("buffer.quarantined", fault=found.damage.what, folder=str(found.quarantine))
-    log.info(
-        "buffer.opened",
-        path=str(settings.path),
-        unreceipted=buffer.backlog().unreceipted_count,
-        used_bytes=buffer.usage().used_bytes,
-    )

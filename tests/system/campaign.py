@@ -178,8 +178,11 @@ SHOWN = (
         "uncovered",
     ),
     *("published", "published_alike", "found", "lost", "twice"),
+    *("waiting", "intact", "salvaged", "salvaged_share", "silently_lost", "longest_start_s"),
     *("modbus tcp", "rtu over tcp", "rtu serial"),
     *("changes_per_s", "undetected", "misnamed", "command_wrong", "found_by", "found_by_careful"),
+    *("befell", "packets", "exchanges", "receipts_forged", "receipts_believed"),
+    *("passed", "targets"),
 )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from central_sync.proofs import entry as facts
-from central_sync.proofs.entry import Entry, FactEntry, leaf
+from central_sync.proofs.entry import BatchEntry, Entry, FactEntry, leaf
 from central_sync.proofs.note import NoteKey
 from central_sync.proofs.tree import (
     Frontier,
@@ -24,8 +24,9 @@ from central_sync.store.admission import Warned
 from central_sync.store.embedded.database import Database
 from central_sync.store.port import NowNs
 from edge_agent.wire.merkle import root
+from edge_agent.wire.receipt import BatchPlace
 from edge_agent.wire.signing import VerifyingKey
-from edge_agent.wire.vocabulary import HASH_SIZE, Hash
+from edge_agent.wire.vocabulary import HASH_SIZE, Hash, Verdict
 
 KEPT_LEVELS: Final = 4
 """The roots of subtrees of 16, 256, 4096 ... leaves are kept."""
@@ -136,6 +137,13 @@ def append(connection: sqlite3.Connection, entry: Entry) -> int:
         (grown.size, b"".join(grown.peaks)),
     )
     return frontier.size
+
+
+def note_batch(
+    connection: sqlite3.Connection, place: BatchPlace, verdict: Verdict, *, now_ns: int
+) -> int:
+    """Log that a batch was taken; return its place, for the receipt."""
+    return append(connection, BatchEntry(place=place, received_ns=now_ns, verdict=verdict))
 
 
 def note_log_key(connection: sqlite3.Connection, key: NoteKey, *, now_ns: int) -> None:
