@@ -1,5 +1,6 @@
 """A centre that has met everything an archive can hold, and archives of it."""
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
@@ -47,7 +48,7 @@ def register(centre: Centre, chain: SignedChain) -> None:
 
 
 def furnish(centre: Centre, *, batches: int = 8, scans: int = 2) -> list[SignedChain]:
-    """Fill a centre: two gateways, a headstone, evidence, a hole, losses, a configuration."""
+    """Fill a centre: two gateways, a fork, a headstone, evidence, a hole, losses, hours."""
     chains = [chain_of(1), chain_of(2)]
     for chain in chains:
         register(centre, chain)
@@ -55,7 +56,10 @@ def furnish(centre: Centre, *, batches: int = 8, scans: int = 2) -> list[SignedC
             at = [TEN + (number * scans + scan) * S for scan in range(scans)]
             centre.clock.now_ns += S
             _require(centre.take(chain.batch(rows_at(at))), Verdict.ACCEPTED)
-    first = chains[0]
+    first, second = chains
+    clone = replace(second, position=second.position)
+    _require(centre.take(second.batch(rows_at([TEN + S]))), Verdict.ACCEPTED)
+    _require(centre.take(clone.batch(rows_at([TEN + 2 * S]))), Verdict.BRANCH)
     _require(centre.take(first.unfit()), Verdict.QUARANTINED)
     rows = rows_at([TEN])
     given_up = first.batch(rows)

@@ -34,7 +34,8 @@ def test_an_archive_as_it_was_exported_holds(archive: Path) -> None:
     report = audited(archive)
     assert report.findings == []
     counts = report.counts
-    assert (counts.gateways, counts.chains, counts.batches) == (2, 2, 21)
+    assert (counts.gateways, counts.chains, counts.batches) == (2, 2, 23)
+    assert (counts.forks, counts.branches) == (1, 1)
     assert (counts.quarantined, counts.headstones, counts.losses) == (1, 1, 1)
     assert (counts.missing, counts.bundles, counts.profiles) == (2, 1, 1)
     assert counts.log_entries == counts.log_size

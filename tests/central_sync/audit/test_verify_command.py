@@ -41,7 +41,7 @@ def test_what_is_exported_verifies(
     state: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert export(state, tmp_path / name) == 0
-    assert "21 batches of 2 chains, 1 configurations, 1 profiles" in capsys.readouterr().out
+    assert "23 batches of 2 chains, 1 configurations, 1 profiles" in capsys.readouterr().out
     assert main(["verify", str(tmp_path / name)]) == 0
     told = capsys.readouterr().out
     assert told.endswith("PASS\n")
@@ -129,7 +129,7 @@ def test_signatures_alone_are_verified_faster_and_say_so(
     export(state, tmp_path / "archive")
     capsys.readouterr()
     assert main(["verify", str(tmp_path / "archive"), "--signatures-only"]) == 0
-    assert "readings were not unpacked, as asked: 21 batches" in capsys.readouterr().out
+    assert "readings were not unpacked, as asked: 23 batches" in capsys.readouterr().out
 
 
 def test_the_log_key_may_be_given_as_text_or_as_file(
