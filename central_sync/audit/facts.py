@@ -15,6 +15,9 @@ from edge_agent.wire.refusal import Code, RefusedError
 from edge_agent.wire.signing import VerifyingKey
 from edge_agent.wire.vocabulary import Hash
 
+TOLD_APART: Final = 32
+"""Open alarms of one code and gateway that the centre tells apart (docs/alarms.md)."""
+
 
 @dataclass(slots=True)
 class Facts:
@@ -28,7 +31,7 @@ class Facts:
         revoked: index of the revocation, by gateway.
         bundles: hashes of configurations that the centre keeps.
         profiles: hashes of profile files that the centre keeps.
-        alarms: code and subject of each alarm that was raised.
+        alarms: code, gateway ("" for none) and subject of each alarm that was raised.
 
     """
 
@@ -39,7 +42,7 @@ class Facts:
     revoked: dict[UUID, int] = field(default_factory=dict)
     bundles: set[bytes] = field(default_factory=set)
     profiles: set[bytes] = field(default_factory=set)
-    alarms: list[tuple[str, str]] = field(default_factory=list)
+    alarms: list[tuple[str, str, str]] = field(default_factory=list)
 
     def take(self, index: int, fact: FactEntry) -> None:
         """Take in one fact; types that are not known are skipped.
@@ -78,9 +81,14 @@ class Facts:
             raise RefusedError(Code.KEY, f"the log has no receipt key {key_id.hex()[:16]}")
         return key
 
-    def has_alarm(self, code: str, subject: str) -> bool:
-        """Return whether the centre once raised such an alarm."""
-        return (code, subject) in self.alarms
+    def has_alarm(self, code: str, gateway_id: UUID, chain_id: UUID) -> bool:
+        """Return whether the centre once raised such an alarm about a chain.
+
+        It tells apart so many of one code and gateway, and counts others on one of them.
+        """
+        of_gateway = [one for one in self.alarms if one[:2] == (code, str(gateway_id))]
+        told_apart = {subject for _, _, subject in of_gateway}
+        return str(chain_id) in told_apart or len(told_apart) >= TOLD_APART
 
 
 def _log_key(facts: Facts, index: int, fact: FactEntry) -> None:
@@ -114,7 +122,8 @@ def _profile(facts: Facts, _: int, fact: FactEntry) -> None:
 
 
 def _alarm(facts: Facts, _: int, fact: FactEntry) -> None:
-    facts.alarms.append((fact.text("code"), fact.text("subject")))
+    gateway = fact.fields.get("gateway")
+    facts.alarms.append((fact.text("code"), str(gateway or ""), fact.text("subject")))
 
 
 def _key(fact: FactEntry) -> VerifyingKey:

@@ -138,14 +138,14 @@ class LineCheck:
             return
         before = self._before.get(header.prev_batch_hash)
         if before is None:
-            if not self.facts.has_alarm(FORK_ALARM, str(header.chain_id)):
+            if not self.facts.has_alarm(FORK_ALARM, header.gateway_id, header.chain_id):
                 self.report.found(name, "names another batch before it than the one that is here")
             return
         fault = successor_fault(before, header)
         is_data = checked.verdict in (Verdict.ACCEPTED, Verdict.HEADSTONE)
         if fault is None or not is_data:
             return
-        if not self.facts.has_alarm(CHAIN_ALARM, str(header.chain_id)):
+        if not self.facts.has_alarm(CHAIN_ALARM, header.gateway_id, header.chain_id):
             self.report.found(name, fault)
 
     def _close(self) -> None:
