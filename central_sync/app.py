@@ -6,25 +6,23 @@ Nesting order is stop order: the server stops taking requests first, then what i
 import asyncio
 import signal
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import DatabaseError
 
 from central_sync import __version__
 from central_sync.api import fleet, hourly, problem
+from central_sync.api import log as log_api
 from central_sync.api.body import BodyReader
 from central_sync.api.files import Files
 from central_sync.api.headers import SecurityHeaders
-from central_sync.api.protocol import BoundedProtocol
+from central_sync.api.server import Server, server_config
 from central_sync.api.service import Service, StoreCollector
 from central_sync.api.uploads import Uploads
 from central_sync.config import CentreSettings, ExitCode, OperatorError
@@ -38,18 +36,18 @@ from central_sync.ingest.decoder import Decoders, ReadBodies, read_here
 from central_sync.ingest.metrics import IngestMetrics
 from central_sync.ingest.receipt_key import load_receipt_key, make_receipt_key, receipts_by
 from central_sync.ingest.upload import Ingest
+from central_sync.model import AlarmCode
 from central_sync.pages import routes
 from central_sync.programs.plan import Plan
 from central_sync.store.embedded import EmbeddedStore
 from central_sync.store.migrations.upgrade import NewerSchemaError, upgrade
 from central_sync.store.port import NowNs, Store
+from central_sync.store.segments import SegmentFolder
+from central_sync.witness.checkpoints import Witness, retire
+from central_sync.witness.keeper import Keeper
+from central_sync.witness.sealing import Sealer
 from central_sync.worker import Worker
 from edge_agent.wire.signing import SigningKey
-
-# A stop waits this long for requests under way; a gateway that was cut off asks again.
-STOP_TIMEOUT_S: Final = 10
-# Longer than the agent's upload interval of 60 s, so that one connection serves a gateway.
-KEEP_ALIVE_S: Final = 75
 
 log = structlog.get_logger()
 
@@ -61,12 +59,17 @@ def utc_ns() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Centre:
-    """The parts that live as long as the process."""
+    """The parts that live as long as the process.
+
+    `log_fault`: why the log had to go on under another key when it was opened; None: it had not.
+    """
 
     settings: CentreSettings
     store: Store
     receipt_key: SigningKey
+    witness: Witness
     now_ns: NowNs
+    log_fault: str | None
 
 
 def migrate(settings: CentreSettings) -> tuple[str | None, str | None]:
@@ -80,6 +83,7 @@ def migrate(settings: CentreSettings) -> tuple[str | None, str | None]:
         settings.state.mkdir(mode=0o750, parents=True, exist_ok=True)
         settings.parts.mkdir(mode=0o750, exist_ok=True)
         make_receipt_key(settings.receipt_key)
+        make_receipt_key(settings.log_key)
         return upgrade(f"sqlite:///{settings.database}")
     except OSError as fault:
         raise OperatorError(
@@ -101,9 +105,35 @@ def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Cent
     key = load_receipt_key(settings.receipt_key)
     store = EmbeddedStore(settings.database, admit=admit, sign=receipts_by(key), now_ns=now_ns)
     try:
-        yield Centre(settings=settings, store=store, receipt_key=key, now_ns=now_ns)
+        witness, log_fault = _witness(settings, store)
+        store.begin_log(witness.note_key, key.verifying_key)
+        yield Centre(
+            settings=settings,
+            store=store,
+            receipt_key=key,
+            witness=witness,
+            now_ns=now_ns,
+            log_fault=log_fault,
+        )
     finally:
         store.close()
+
+
+def _witness(settings: CentreSettings, store: Store) -> tuple[Witness, str | None]:
+    """Return who vouches for the log; under a new key, and why, if it is not what was vouched for.
+
+    A store that was restored from a backup goes on, and so does its log, but never under the name
+    that signed what is no longer true.
+    """
+    file = settings.log_checkpoint
+    witness = Witness(store=store, key=load_receipt_key(settings.log_key), file=file)
+    fault = witness.fault()
+    if fault is None:
+        return witness, None
+    store.raise_alarm(AlarmCode.LOG, None, detail=fault)
+    retire(witness, settings.log_key)
+    make_receipt_key(settings.log_key)
+    return Witness(store=store, key=load_receipt_key(settings.log_key), file=file), fault
 
 
 def web(
@@ -139,6 +169,7 @@ def web(
     app.router.routes += Service(store, registry).routes
     app.include_router(fleet.router(store))
     app.include_router(hourly.router(store, centre.now_ns))
+    app.include_router(log_api.router(store, centre.witness.note_key))
     app.include_router(
         routes.router(
             routes.Pages(store=store, plan=plan, parts=settings.parts, now_ns=centre.now_ns)
@@ -175,16 +206,20 @@ def listening_socket(settings: CentreSettings) -> socket.socket:
 @asynccontextmanager
 async def serving(
     centre: Centre, listener: socket.socket, *, read_bodies: ReadBodies = read_here
-) -> AsyncIterator["Server"]:
+) -> AsyncIterator[Server]:
     """Serve on a socket while the body runs; on the way out requests under way are finished."""
     committer = Committer(centre.store)
     plan = load_plan(centre.settings.plan)
     evaluator = Evaluator(store=centre.store, plan=plan, parts=centre.settings.parts)
     worker = Worker(evaluator, now_ns=centre.now_ns)
     app = web(centre, committer, plan=plan, worker=worker, read_bodies=read_bodies)
-    server = Server(_server_config(centre.settings, app))
+    server = Server(server_config(centre.settings, app))
     async with asyncio.TaskGroup() as fed:
-        background = [fed.create_task(committer.run()), fed.create_task(worker.run())]
+        background = [
+            fed.create_task(committer.run()),
+            fed.create_task(worker.run()),
+            fed.create_task(_keeper(centre).run()),
+        ]
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
             try:
@@ -193,6 +228,22 @@ async def serving(
                 server.should_exit = True
         for task in background:
             task.cancel()
+
+
+def _keeper(centre: Centre) -> Keeper:
+    """Return what makes checkpoints and seals segments."""
+    settings = centre.settings
+    sealer = Sealer(
+        store=centre.store,
+        folder=SegmentFolder(settings.segments),
+        now_ns=centre.now_ns,
+        seal_after_ns=round(settings.witness.seal_after_s * 1e9),
+    )
+    return Keeper(
+        witness=centre.witness,
+        sealer=sealer,
+        interval_s=settings.witness.checkpoint_interval_s,
+    )
 
 
 async def serve(centre: Centre, listener: socket.socket, told: Callable[[str], None]) -> None:
@@ -206,39 +257,10 @@ async def serve(centre: Centre, listener: socket.socket, told: Callable[[str], N
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
     with Decoders() as decoders:
         async with serving(centre, listener, read_bodies=decoders):
+            if centre.log_fault is not None:
+                log.error("log.rewritten", reason=centre.log_fault)
             log.info("centre.started", address=address, state=str(centre.settings.state))
             told(address)
             await stop.wait()
             log.info("centre.stopping")
     log.info("centre.stopped")
-
-
-class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: stopping is decided in `serve`."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
-
-
-def _server_config(settings: CentreSettings, app: FastAPI) -> uvicorn.Config:
-    tls = settings.tls
-    client_ca = None if tls is None else tls.client_ca
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=settings.limits.connections,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_TIMEOUT_S,
-        http=BoundedProtocol,
-        ws="none",
-        ssl_certfile=None if tls is None else tls.certificate,
-        ssl_keyfile=None if tls is None else tls.key,
-        ssl_ca_certs=None if client_ca is None else str(client_ca),
-        ssl_cert_reqs=ssl.CERT_NONE if client_ca is None else ssl.CERT_REQUIRED,
-    )

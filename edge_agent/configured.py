@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Final, Self
 from uuid import UUID
 
+import structlog
+
+from edge_agent.buffer.lasting import lasting, readings_per_s, short_facts
 from edge_agent.buffer.reading import Limit, newest_verified
 from edge_agent.buffer.store import Buffer
 from edge_agent.clock import Clock, Instant, Trust
@@ -24,6 +27,8 @@ from edge_agent.wire.vocabulary import NO_HASH, UNKNOWN_ERROR_MS
 
 # The newest batch is found in milliseconds, or the file is damaged and its opening finds that.
 LOOK_LIMIT_S: Final = 1.0
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,14 @@ def _fields(confirmed: Confirmed) -> Mapping[str, JsonValue]:
         "confirmed_at": said.at,
         "how": said.how,
     }
+
+
+async def told_lasting(plan: Plan) -> float | None:
+    """Return how many days the quota holds without a centre; say so loudly where that is short."""
+    found = await asyncio.to_thread(lasting, plan.settings.buffer, readings_per_s(plan.devices))
+    if found.too_short_for:
+        log.warning("quota.short", **short_facts(found))
+    return found.days
 
 
 async def documents_kept(buffer: Buffer, plan: Plan) -> None:
