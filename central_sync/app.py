@@ -6,7 +6,6 @@ Nesting order is stop order: the server stops taking requests first, then what i
 import asyncio
 import signal
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,26 +20,35 @@ from sqlalchemy.exc import DatabaseError
 
 from central_sync import __version__
 from central_sync.api import fleet, hourly, problem
+from central_sync.api.admittance import Admittance, Rules
 from central_sync.api.body import BodyReader
+from central_sync.api.enrolment import EnrolmentRoutes
 from central_sync.api.files import Files
 from central_sync.api.headers import SecurityHeaders
 from central_sync.api.protocol import BoundedProtocol
 from central_sync.api.service import Service, StoreCollector
 from central_sync.api.uploads import Uploads
 from central_sync.config import CentreSettings, ExitCode, OperatorError
+from central_sync.enrol.office import Office
 from central_sync.evaluate.hour import Evaluator
 from central_sync.evaluate.plan_file import load_plan
 from central_sync.ingest.admit import admit
 from central_sync.ingest.bundles import Bundles
 from central_sync.ingest.committer import Committer
 from central_sync.ingest.metrics import IngestMetrics
-from central_sync.ingest.receipt_key import load_receipt_key, make_receipt_key, receipts_by
+from central_sync.ingest.receipt_key import (
+    load_receipt_key,
+    make_receipt_key,
+    public_pem,
+    receipts_by,
+)
 from central_sync.ingest.upload import Ingest
 from central_sync.pages import routes
 from central_sync.programs.plan import Plan
 from central_sync.store.embedded import EmbeddedStore
 from central_sync.store.migrations.upgrade import NewerSchemaError, upgrade
 from central_sync.store.port import NowNs, Store
+from central_sync.tls import Security
 from central_sync.worker import Worker
 from edge_agent.wire.signing import SigningKey
 
@@ -65,6 +73,10 @@ class Centre:
     store: Store
     receipt_key: SigningKey
     now_ns: NowNs
+
+    def security(self) -> Security | None:
+        """Return what the settings make of TLS; None without."""
+        return Security.of(self.settings, now_ns=self.now_ns)
 
 
 def migrate(settings: CentreSettings) -> tuple[str | None, str | None]:
@@ -104,11 +116,22 @@ def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Cent
         store.close()
 
 
-def web(centre: Centre, committer: Committer, *, plan: Plan, wake: Callable[[], None]) -> FastAPI:
-    """Return the web application; `committer` must be running while it serves.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """What stands behind the web application while it serves.
 
-    `wake` is called when there may be something to compute.
+    `wake` is called when there may be something to compute; `security` is None without TLS.
     """
+
+    committer: Committer
+    plan: Plan
+    wake: Callable[[], None]
+    security: Security | None
+
+
+def web(centre: Centre, behind: Behind) -> FastAPI:
+    """Return the web application; what is behind it must be running while it serves."""
+    committer, plan, wake = behind.committer, behind.plan, behind.wake
     settings, store = centre.settings, centre.store
     app = FastAPI(title="EmissionWatch centre", version=__version__, docs_url=None, redoc_url=None)
     problem.install(app)
@@ -126,6 +149,7 @@ def web(centre: Centre, committer: Committer, *, plan: Plan, wake: Callable[[], 
     app.router.routes += Uploads(ingest, bodies).routes
     app.router.routes += Files(bundles, bodies, wake).routes
     app.router.routes += Service(store, registry).routes
+    app.router.routes += _enrolment(centre, behind.security, bodies).routes
     app.include_router(fleet.router(store))
     app.include_router(hourly.router(store, centre.now_ns))
     app.include_router(
@@ -133,8 +157,22 @@ def web(centre: Centre, committer: Committer, *, plan: Plan, wake: Callable[[], 
             routes.Pages(store=store, plan=plan, parts=settings.parts, now_ns=centre.now_ns)
         )
     )
+    is_open = settings.tls is not None and settings.tls.readers == "anyone"
+    rules = Rules(store=store, now_ns=centre.now_ns, is_open_to_readers=is_open)
+    app.add_middleware(Admittance, rules=rules)
     app.add_middleware(SecurityHeaders)
     return app
+
+
+def _enrolment(centre: Centre, security: Security | None, bodies: BodyReader) -> EnrolmentRoutes:
+    authority = None if security is None else security.authority
+    return EnrolmentRoutes(
+        office=Office(centre.store, authority, now_ns=centre.now_ns),
+        bodies=bodies,
+        now_ns=centre.now_ns,
+        receipt_keys=public_pem(centre.receipt_key.verifying_key).decode("ascii"),
+        trust=None if security is None else security.trust,
+    )
 
 
 def listening_socket(settings: CentreSettings) -> socket.socket:
@@ -168,10 +206,17 @@ async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator["Ser
     plan = load_plan(centre.settings.plan)
     evaluator = Evaluator(store=centre.store, plan=plan, parts=centre.settings.parts)
     worker = Worker(evaluator, now_ns=centre.now_ns)
-    app = web(centre, committer, plan=plan, wake=worker.wake)
-    server = Server(_server_config(centre.settings, app))
+    security = centre.security()
+    behind = Behind(committer=committer, plan=plan, wake=worker.wake, security=security)
+    config = _server_config(centre.settings, web(centre, behind))
+    server = Server(config)
+    context = None if security is None else security.context()
     async with asyncio.TaskGroup() as fed:
         background = [fed.create_task(committer.run()), fed.create_task(worker.run())]
+        if security is not None and context is not None:
+            config.load()
+            config.ssl = context  # uvicorn can make one from files only
+            background.append(fed.create_task(security.keep_fresh(context)))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
             try:
@@ -209,8 +254,6 @@ class Server(uvicorn.Server):
 
 
 def _server_config(settings: CentreSettings, app: FastAPI) -> uvicorn.Config:
-    tls = settings.tls
-    client_ca = None if tls is None else tls.client_ca
     return uvicorn.Config(
         app,
         lifespan="off",
@@ -223,8 +266,4 @@ def _server_config(settings: CentreSettings, app: FastAPI) -> uvicorn.Config:
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
         http=BoundedProtocol,
         ws="none",
-        ssl_certfile=None if tls is None else tls.certificate,
-        ssl_keyfile=None if tls is None else tls.key,
-        ssl_ca_certs=None if client_ca is None else str(client_ca),
-        ssl_cert_reqs=ssl.CERT_NONE if client_ca is None else ssl.CERT_REQUIRED,
     )

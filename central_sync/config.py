@@ -17,6 +17,7 @@ import cattrs
 
 DEFAULT_PORT: Final = 8080
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+READERS: Final = ("certificate", "anyone")
 # Variables that stand in for a key of the file, for containers (docs/configuration.md).
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "CENTRAL_SYNC_STATE": "state",
@@ -49,11 +50,23 @@ class OperatorError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """How the service proves who it is: PEM files; `client_ca` demands client certificates."""
+    """How the service proves who it is, and whom it believes. Gateways need a certificate.
 
-    certificate: Path
-    key: Path
+    Attributes:
+        names: host names and addresses of the centre: its own authority makes the certificate.
+        certificate: PEM, where the certificate comes from elsewhere; with `key`, without `names`.
+        key: its private key, PEM; only its owner may read it.
+        client_ca: PEM; the gateways' certificates come from this authority and not from ours.
+        readers: who may see pages and figures: `certificate` (who has one of the gateways'
+            authority that names no gateway) or `anyone`.
+
+    """
+
+    names: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
     client_ca: Path | None = None
+    readers: str = "certificate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +95,7 @@ class CentreSettings:
         listen: `host:port`; port 0 takes a free one. Not loopback: `tls` is demanded.
         allow_simulated: whether batches of a simulated plant are read.
         log_level: debug, info, warning or error.
-        tls: certificate and key.
+        tls: how the service proves who it is.
         limits: what one process takes at a time.
 
     """
@@ -201,8 +214,24 @@ def _problems(settings: CentreSettings) -> list[str]:
     if settings.tls is None and not is_loopback(settings.host):
         problems.append(
             f"tls: missing, and {settings.host} can be reached from other machines. Give"
-            " tls.certificate and tls.key, or listen on 127.0.0.1 behind a proxy that has them"
+            " tls.names, or tls.certificate and tls.key, or listen on 127.0.0.1 behind a proxy"
+            " that has them"
         )
+    return problems + ([] if settings.tls is None else _tls_problems(settings.tls))
+
+
+def _tls_problems(tls: Tls) -> list[str]:
+    problems = []
+    if tls.names and (tls.certificate or tls.key):
+        problems.append("tls.names: is for our own authority; leave out certificate and key")
+    if not tls.names and (tls.certificate is None or tls.key is None):
+        problems.append(
+            "tls: give names, for a certificate of our own authority, or certificate and key"
+        )
+    if any(not name or set(name) & set("/ *") for name in tls.names):
+        problems.append("tls.names: must be host names or addresses, such as centre.example")
+    if tls.readers not in READERS:
+        problems.append(f"tls.readers: {tls.readers!r} must be one of {', '.join(READERS)}")
     return problems
 
 

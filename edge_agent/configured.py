@@ -49,6 +49,10 @@ class Configured:
             },
         )
 
+    def signed_by(self, key: SigningKey) -> Self:
+        """Return the same under another signing key."""
+        return replace(self, origin=replace(self.origin, key=key))
+
     def uploader(self, receipt_keys: Mapping[bytes, VerifyingKey]) -> Identity:
         """Return who uploads, and whose receipts count."""
         trust = Trust(gateway_id=self.origin.gateway_id, receipt_keys=receipt_keys)

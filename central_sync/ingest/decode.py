@@ -10,6 +10,7 @@ from uuid import UUID
 
 import numpy as np
 
+from central_sync.ingest.rotation import rotation_in
 from central_sync.model.arrow import rows_of_arrow
 from central_sync.store.admission import Body, Contents, Damaged, Loss, Previous, Unfit
 from edge_agent.wire.batch import check_content, open_body
@@ -74,6 +75,7 @@ def _contents(header: Header, rows: RowArray | None, events: Sequence[Event]) ->
         previous=_previous(events),
         losses=tuple(_loss(event) for event in events if event.type == LOSS),
         has_strays=has_strays,
+        rotation=rotation_in(header, events),
     )
 
 

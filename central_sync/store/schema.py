@@ -54,6 +54,40 @@ by_key(
     col("added_ns", INT64),
     sa.Index("gateway_key_by_id", "key_id", unique=True),
 )
+by_key(
+    "revoked_key",
+    key("key_id", BYTES),
+    col("revoked_ns", INT64),
+    col("reason", TEXT),
+)
+by_key(
+    "revoked_from",
+    key("key_id", BYTES),
+    key("chain_id", BYTES),
+    col("batch_no", INT64),
+)
+by_key(
+    "enrolment_token",
+    key("token_hash", BYTES),
+    col("gateway_id", BYTES),
+    col("made_ns", INT64),
+    col("expires_ns", INT64),
+    col("tries", sa.Integer()),
+    col("used_ns", INT64, may_lack=True),
+    col("signing_key", BYTES, may_lack=True),
+    col("tls_hash", BYTES, may_lack=True),
+    sa.Index("enrolment_token_by_gateway", "gateway_id"),
+)
+by_key(
+    "certificate",
+    key("serial", BYTES),
+    col("gateway_id", BYTES),
+    col("tls_hash", BYTES),
+    col("issued_ns", INT64),
+    col("expires_ns", INT64),
+    col("revoked_ns", INT64, may_lack=True),
+    sa.Index("certificate_by_gateway", "gateway_id"),
+)
 
 # The record: signed bytes, verbatim.
 by_rowid(

@@ -13,9 +13,11 @@ from edge_agent.buffer.records import Boot, Head
 from edge_agent.clock import Instant, Trust
 from edge_agent.wire.batch import Origin, Position, SignedBatch, Stamp, seal
 from edge_agent.wire.chain import successor_fault
-from edge_agent.wire.events import Event
+from edge_agent.wire.enrolment import rotation_fields
+from edge_agent.wire.events import KEY_ROTATED, Event
 from edge_agent.wire.payload import MAX_LINES
 from edge_agent.wire.readings import MAX_ROWS, Readings, rows_of
+from edge_agent.wire.signing import SigningKey
 from edge_agent.wire.vocabulary import UNKNOWN_ERROR_MS, BatchFlag, ClockState, Hash
 
 # 65,536 rows of 40 bytes and this many bytes of events stay below the 4 MiB of a payload
@@ -136,6 +138,24 @@ def opening_events(
             },
             **at,
         )
+
+
+def rotation_event(place: Place, *, stamp: Stamp, origin: Origin, key: SigningKey) -> Event:
+    """Return what stands last in a chain: that another key follows, which has agreed to it.
+
+    Source: docs/wire-format.md section 10, `key_rotated`.
+    """
+    return Event(
+        type=KEY_ROTATED,
+        at_ns=stamp.wall_ns,
+        mono_ns=stamp.mono_ns,
+        fields=rotation_fields(
+            gateway_id=origin.gateway_id,
+            chain_id=place.position.chain_id,
+            old_key_id=origin.key.key_id,
+            new_key=key,
+        ),
+    )
 
 
 def lots(readings: Sequence[Readings], lines: Sequence[bytes]) -> tuple[Lot, ...]:

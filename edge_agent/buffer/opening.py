@@ -20,12 +20,13 @@ from uuid import uuid4
 from edge_agent.buffer.committing import Beginning
 from edge_agent.buffer.content import Damaged, Intact
 from edge_agent.buffer.faults import BufferUnavailableError
-from edge_agent.buffer.reading import last_verified
+from edge_agent.buffer.reading import key_after, last_verified
 from edge_agent.buffer.records import Head
 from edge_agent.buffer.verifying import inspect_file
 from edge_agent.wire.batch import Origin
 
 QUARANTINE: Final = "quarantine"
+KEY_ROTATION: Final = "key_rotation"
 # The database first: a log without its database is found and moved at the next start, a database
 # without its log would pass for an older, intact buffer.
 SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
@@ -116,7 +117,8 @@ def _beginning(path: Path, origin: Origin, content: Intact) -> Beginning | None:
             return beginning("enrol")
         return beginning("quarantine", _last_set_aside(path, origin))
     if content.head.header.key_id != origin.key.key_id:
-        return beginning("reset")
+        is_next = key_after(path) == origin.key.key_id
+        return beginning(KEY_ROTATION if is_next else "reset")
     return None
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from edge_agent.wire.events import Event
 from edge_agent.wire.header import HEADER_SIZE, Header
 from edge_agent.wire.readings import Readings
-from edge_agent.wire.signing import SIGNATURE_SIZE
+from edge_agent.wire.signing import SIGNATURE_SIZE, SigningKey
 from edge_agent.wire.vocabulary import Hash
 
 # `length` and `flags` before the header (docs/wire-format.md section 3).
@@ -50,6 +50,17 @@ class Nothing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NextKey:
+    """A portion that ends a chain: its batch tells which key signs from the next batch on."""
+
+    key: SigningKey
+    readings: tuple[Readings, ...] = ()
+    events: tuple[Event, ...] = ()
+    is_last: bool = False
+    marks: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
     """The present boot of the machine and start of the agent, as the boot event tells them."""
 
@@ -77,6 +88,7 @@ class Held:
     record_count: int
     wall_ns: int
     size: int
+    key_id: Hash
 
     @property
     def key(self) -> Key:
@@ -94,6 +106,7 @@ class Held:
             record_count=header.record_count,
             wall_ns=header.wall_ns,
             size=FRAME_HEAD_BYTES + HEADER_SIZE + SIGNATURE_SIZE + body_bytes,
+            key_id=header.key_id,
         )
 
 

@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import takewhile
 from uuid import UUID
 
 import structlog
@@ -136,16 +137,26 @@ class Buffer:
                 raise self._writer.failed(error) from error
 
     async def unreceipted(self, limit: int) -> tuple[Held, ...]:
-        """Return the oldest batches without a receipt, oldest first."""
+        """Return the oldest batches without a receipt, oldest first, all under one key."""
         async with self._reading() as table:
             positions = oldest_positions(self._writer.ledger.waiting, limit)
-            return tuple(held for _, held in await table.held_at(positions))
+            found = [held for _, held in await table.held_at(positions)]
+            # The centre learns of a key by the last batch of the one before: not in one request.
+            return tuple(takewhile(lambda one: one.key_id == found[0].key_id, found))
 
     async def newest(self, limit: int) -> tuple[Held, ...]:
-        """Return the newest batches without a receipt, oldest first."""
+        """Return the newest batches without a receipt, oldest first.
+
+        Only those under the key of the oldest: the centre does not know a later one yet.
+        """
         async with self._reading() as table:
             positions = newest_positions(self._writer.ledger.waiting, limit)
-            return tuple(held for _, held in await table.held_at(positions))
+            oldest = self._writer.ledger.backlog.oldest
+            return tuple(
+                held
+                for _, held in await table.held_at(positions)
+                if oldest is None or held.key_id == oldest.key_id
+            )
 
     async def held_from(self, chain_id: UUID, batch_no: int, limit: int) -> tuple[Held, ...]:
         """Return batches of one chain from a number on, receipted or not, oldest first."""

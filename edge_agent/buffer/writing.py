@@ -19,6 +19,7 @@ from edge_agent.buffer.committing import (
     boot_count_after,
     lots,
     opening_events,
+    rotation_event,
     sealed,
     stamp_of,
 )
@@ -26,14 +27,15 @@ from edge_agent.buffer.connection import Database, is_damage
 from edge_agent.buffer.content import Intact
 from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
 from edge_agent.buffer.ledger import Ledger, Settlement
-from edge_agent.buffer.opening import Found, beginning, set_aside
+from edge_agent.buffer.opening import KEY_ROTATION, Found, beginning, set_aside
 from edge_agent.buffer.quota import Quota
-from edge_agent.buffer.records import Boot, Counters, Head, Held, Portion
+from edge_agent.buffer.records import Boot, Counters, Head, Held, NextKey, Portion
 from edge_agent.buffer.retention import forgettable
 from edge_agent.buffer.table import Table
 from edge_agent.clock import Clock
 from edge_agent.config.model import BufferSettings
 from edge_agent.wire.batch import Origin, SignedBatch
+from edge_agent.wire.signing import SigningKey
 
 log = structlog.get_logger()
 
@@ -50,12 +52,13 @@ class Pending:
     """Batches between their seal and the proof that they are durable.
 
     Kept when a commit fails: whatever became of it, these bytes and no others go in its place.
-    `after` is position and hash of the batch before them.
+    `after` is position and hash of the batch before them; `next_key` signs whatever follows them.
     """
 
     after: tuple[int, bytes]
     beginning: Beginning | None
     batches: tuple[SignedBatch, ...]
+    next_key: SigningKey | None = None
 
     @property
     def last(self) -> tuple[int, bytes]:
@@ -201,6 +204,10 @@ class Writer:
         )
         first = opening_events(place, stamp=stamp, origin=self.origin, boot=boot)
         lines = [event.line for event in (*first, *portion.events)]
+        next_key = portion.key if isinstance(portion, NextKey) else None
+        if next_key is not None:
+            told = rotation_event(place, stamp=stamp, origin=self.origin, key=next_key)
+            lines.append(told.line)
         cut = lots(portion.readings, lines)
         if not cut:
             return None
@@ -212,6 +219,7 @@ class Writer:
             after=self.ledger.head_place,
             beginning=self._beginning,
             batches=seal_all() if is_small else await asyncio.to_thread(seal_all),
+            next_key=next_key,
         )
 
     async def _insert(self, pending: Pending) -> None:
@@ -228,6 +236,9 @@ class Writer:
             self.ledger.chain_began(pending.beginning.chain_id, first_position)
             if pending.beginning is self._beginning:
                 self._beginning = None
+        if pending.next_key is not None:
+            self.origin = replace(self.origin, key=pending.next_key)
+            self._beginning = beginning(KEY_ROTATION)
         self._pending = self._left = None
         self._is_boot_told = True
         self.ledger.runs_stored()

@@ -126,6 +126,10 @@ class Uplink(Generic[HeldT]):
             return False
         return pause is None and not self._source.backlog().unreceipted_count
 
+    def show_new_certificate(self) -> None:
+        """Show the centre our certificate as its file is now; see `Exchange`."""
+        self._exchange.show_new_certificate()
+
     def status(self) -> UplinkStatus:
         """Return how the uplink is doing."""
         return self._tally.status(self._state)

@@ -5,6 +5,7 @@ from pathlib import Path
 from central_sync.store.admission import Admit, Sign
 from central_sync.store.embedded.admission import Admissions
 from central_sync.store.embedded.database import Database
+from central_sync.store.embedded.enrolment import EnrolmentTables
 from central_sync.store.embedded.fleet import FleetTables
 from central_sync.store.embedded.ledger import LedgerTables
 from central_sync.store.embedded.record import RecordTables
@@ -14,7 +15,9 @@ from central_sync.store.port import NowNs
 __all__ = ["EmbeddedStore"]
 
 
-class EmbeddedStore(RegistryTables, RecordTables, Admissions, LedgerTables, FleetTables):
+class EmbeddedStore(
+    RegistryTables, EnrolmentTables, RecordTables, Admissions, LedgerTables, FleetTables
+):
     """The store port over one SQLite file, which must have been migrated."""
 
     def __init__(self, path: Path, *, admit: Admit, sign: Sign, now_ns: NowNs) -> None:

@@ -22,7 +22,7 @@ from central_sync.store.admission import (
     Sign,
     Submission,
 )
-from central_sync.store.embedded import alarms, holes
+from central_sync.store.embedded import alarms, holes, keys
 from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.ledger import mark_quarters
 from central_sync.store.embedded.record import missing_bundles
@@ -221,6 +221,10 @@ class _Accepting:
             [(gateway, quarter, batch_id) for quarter in contents.quarters],
         )
         self.dirty.update((gateway, quarter) for quarter in contents.quarters)
+        if contents.rotation is not None:
+            keys.follow(
+                self.connection, candidate.header.gateway_id, contents.rotation, now_ns=self.now_ns
+            )
         config = (gateway, candidate.header.config_hash)
         if config not in self.configs:
             self.configs.add(config)
