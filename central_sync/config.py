@@ -166,6 +166,9 @@ def load_settings(
     converter.register_structure_hook(int, _strict(int, "a whole number"))
     converter.register_structure_hook(float, _strict((int, float), "a number"))
     converter.register_structure_hook(str, _strict(str, "text"))
+    converter.register_structure_hook_func(
+        lambda kind: kind == tuple[str, ...], lambda value, _: _texts(value)
+    )
     converter.register_structure_hook(Path, lambda value, _: _path(value, file))
     try:
         settings = converter.structure(keys, CentreSettings)
@@ -244,6 +247,13 @@ def _strict(kinds: type | tuple[type, ...], words: str):  # type: ignore[no-unty
         return value
 
     return structure
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """Return a list of texts; one text is not the list of its letters."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"{value!r} must be a list of texts")
+    return tuple(value)
 
 
 def _path(value: object, file: Path | None) -> Path:

@@ -8,7 +8,6 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from itertools import takewhile
 from uuid import UUID
 
 import structlog
@@ -137,12 +136,10 @@ class Buffer:
                 raise self._writer.failed(error) from error
 
     async def unreceipted(self, limit: int) -> tuple[Held, ...]:
-        """Return the oldest batches without a receipt, oldest first, all under one key."""
+        """Return the oldest batches without a receipt, oldest first."""
         async with self._reading() as table:
             positions = oldest_positions(self._writer.ledger.waiting, limit)
-            found = [held for _, held in await table.held_at(positions)]
-            # The centre learns of a key by the last batch of the one before: not in one request.
-            return tuple(takewhile(lambda one: one.key_id == found[0].key_id, found))
+            return tuple(held for _, held in await table.held_at(positions))
 
     async def newest(self, limit: int) -> tuple[Held, ...]:
         """Return the newest batches without a receipt, oldest first.

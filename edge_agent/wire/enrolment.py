@@ -5,7 +5,6 @@ own, so that no signature counts for another. Pure.
 """
 
 from base64 import b32decode, b32encode
-from binascii import Error as BadBase32Error
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -28,6 +27,7 @@ TOKEN_SIZE: Final = 20
 NONCE_SIZE: Final = 32
 
 _GROUP: Final = 4
+_DIGITS: Final = TOKEN_SIZE * 8 // 5
 # Not digits of RFC 4648 base32, but read as such by people.
 _MISREAD: Final = str.maketrans({"0": "O", "1": "I", "8": "B"})
 
@@ -46,13 +46,12 @@ def token_of(text: str) -> bytes:
 
     """
     digits = "".join(text.split()).replace("-", "").upper().translate(_MISREAD)
+    if len(digits) != _DIGITS:
+        raise ValueError(f"not a whole token: {len(digits)} digits, must be {_DIGITS}")
     try:
-        token = b32decode(digits)
-    except (BadBase32Error, ValueError) as fault:
-        raise ValueError("not a token: eight groups of four, letters and digits 2 to 7") from fault
-    if len(token) != TOKEN_SIZE:
-        raise ValueError(f"not a whole token: {len(digits)} digits, must be 32")
-    return token
+        return b32decode(digits)
+    except ValueError as fault:  # binascii.Error is one
+        raise ValueError("not a token: must be letters and digits 2 to 7") from fault
 
 
 def token_hash(token: bytes) -> Hash:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from central_sync.cli import COMMANDS, main
 from central_sync.ingest.receipt_key import load_receipt_key, public_key_of
+from central_sync.store.migrations.upgrade import newest
 from tests.central_sync.ingest.signed_chain import uuid_of
 
 GATEWAY = str(uuid_of(1))
@@ -50,11 +51,11 @@ def add(state: Path, key_file: Path, *more: str, number: int = 1) -> int:
 
 def test_migrate_makes_the_state_folder(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["migrate", "--state", str(state)]) == 0
-    assert capsys.readouterr().out == f"{state / 'centre.db'}: schema was new, is now 0001\n"
+    assert capsys.readouterr().out == f"{state / 'centre.db'}: schema was new, is now {newest()}\n"
     assert (state / "receipt.key").stat().st_mode & 0o777 == 0o600
     key = (state / "receipt.key").read_bytes()
     assert main(["migrate", "--state", str(state)]) == 0
-    assert capsys.readouterr().out == f"{state / 'centre.db'}: schema is 0001\n"
+    assert capsys.readouterr().out == f"{state / 'centre.db'}: schema is {newest()}\n"
     assert (state / "receipt.key").read_bytes() == key
 
 

@@ -15,6 +15,7 @@ from central_sync.enrol.office import new_token
 from edge_agent.config.model import CentreSettings as CentrePlace
 from edge_agent.enrol import requests
 from edge_agent.identity.tls import TlsIdentity
+from edge_agent.wire.enrolment import token_text
 from edge_agent.wire.signing import SigningKey
 
 LOOPBACK = "127.0.0.1"
@@ -64,7 +65,7 @@ class Secured:
     def code_file(self, token: bytes, *, pin: str | None = None) -> Path:
         """Write token and pin as the command does."""
         path = self.folder / "code.txt"
-        path.write_text(f"token  {token.hex()}\npin    {pin or self.pin}\n", encoding="ascii")
+        path.write_text(f"token  {token_text(token)}\npin    {pin or self.pin}\n", encoding="ascii")
         return path
 
     def client(self, identity: TlsIdentity | None = None) -> httpx.AsyncClient:
