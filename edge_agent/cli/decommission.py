@@ -15,12 +15,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from edge_agent import logs
 from edge_agent.buffer.records import Boot, Nothing
 from edge_agent.buffer.store import BufferUnavailableError, open_buffer
 from edge_agent.cli.keys import settings_in
 from edge_agent.clock import SystemClock, boot_id
 from edge_agent.config.loading import load_plan
 from edge_agent.config.model import DEFAULT_CONFIG, AgentFile
+from edge_agent.config.vocabulary import LogLevel
 from edge_agent.configured import Configured
 from edge_agent.enrol.answers import LetGo, Nonce, Refused
 from edge_agent.enrol.centre import Centre
@@ -60,6 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     if not known.yes and not _is_agreed(str(gateway_id)):
         print("nothing was done", file=sys.stderr)
         return ExitCode.FAILURE
+    logs.configure(LogLevel.WARNING)
     key = settled_key(
         NextKey(key_file=settings.gateway.key_file), settings.buffer.path, credentials_folder()
     )
