@@ -18,7 +18,8 @@ from typing import Final
 
 from edge_agent import logs
 from edge_agent.config.library import Library
-from edge_agent.config.model import DEFAULT_CONFIG, Addressing, WordOrder
+from edge_agent.config.model import DEFAULT_CONFIG
+from edge_agent.config.vocabulary import Addressing, WordOrder
 from edge_agent.errors import ExitCode, OperatorError, leaves
 from edge_agent.simulator.fault import FaultRates
 from edge_agent.simulator.like import device_like, profile_named, site_of

@@ -9,8 +9,10 @@ from decimal import Decimal
 from hashlib import sha256
 
 from edge_agent.config.device import Device
+from edge_agent.config.device_model import DeviceSettings
+from edge_agent.config.device_parts import Limits
 from edge_agent.config.library import LoadedProfile
-from edge_agent.config.model import AgentFile, DeviceSettings, Limits
+from edge_agent.config.model import AgentFile
 from edge_agent.wire.bundle import bundle_bytes
 from edge_agent.wire.canonical import JsonValue
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from edge_agent.config.columns import Point
+from edge_agent.config.device_parts import Limits, NotAvailable
 from edge_agent.config.endpoint import Endpoint
-from edge_agent.config.model import Limits, NotAvailable
 from edge_agent.config.place import IdentityCheck, Place, Speech
 from edge_agent.config.vocabulary import Table
 from edge_agent.wire.bundle import ChannelRow

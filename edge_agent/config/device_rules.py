@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import fields
 from decimal import Decimal
 
+from edge_agent.config.device_model import ChannelSettings, DeviceSettings
+from edge_agent.config.device_parts import Limits
 from edge_agent.config.endpoint import SERIAL, Endpoint, endpoint_of, written_as
-from edge_agent.config.model import ChannelSettings, DeviceSettings, Limits
 from edge_agent.config.profile import PointProfile, Profile
 from edge_agent.config.structure import KeyPath, Misfit, did_you_mean
 from edge_agent.config.vocabulary import ConfirmedKey

@@ -5,7 +5,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_agent.config.model import AgentFile, DeviceSettings
+from edge_agent.config.device_model import DeviceSettings
+from edge_agent.config.model import AgentFile
 from edge_agent.config.structure import KeyPath, Misfit
 
 OWNER_ONLY = 0o600

@@ -6,11 +6,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from edge_agent.config.bundling import bundle_of
+from edge_agent.config.device_model import DeviceSettings
 from edge_agent.config.device_rules import device_misfits
 from edge_agent.config.files import device_file_misfits, file_misfits
 from edge_agent.config.finding import Finding, in_file, problems_of
 from edge_agent.config.library import PROFILES_FOLDER, Library, LoadedProfile
-from edge_agent.config.model import AgentFile, DeviceSettings
+from edge_agent.config.model import AgentFile
 from edge_agent.config.plan import Confirmed, Plan
 from edge_agent.config.problem import ConfigurationError
 from edge_agent.config.resolve import device_of

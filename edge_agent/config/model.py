@@ -10,35 +10,9 @@ from typing import Annotated
 from uuid import UUID
 
 from edge_agent.config.constraint import Within, field_faults, refuse
-from edge_agent.config.device_model import (
-    ChannelSettings,
-    Confirmation,
-    DeviceSettings,
-    FacilityId,
-    Limits,
-    NotAvailable,
-)
+from edge_agent.config.device_parts import FacilityId
 from edge_agent.config.url import url_fault
-from edge_agent.config.vocabulary import Addressing, LogLevel, Table, WordOrder
-
-__all__ = [
-    "Addressing",
-    "AgentFile",
-    "ApplySettings",
-    "BufferSettings",
-    "CentreSettings",
-    "ChannelSettings",
-    "Confirmation",
-    "DeviceSettings",
-    "GatewaySettings",
-    "HealthSettings",
-    "Limits",
-    "LogLevel",
-    "LogSettings",
-    "NotAvailable",
-    "Table",
-    "WordOrder",
-]
+from edge_agent.config.vocabulary import LogLevel
 
 DEFAULT_CONFIG = Path("/etc/edge-agent/agent.toml")
 

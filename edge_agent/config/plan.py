@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from edge_agent.config.columns import Point
 from edge_agent.config.device import Device, Endpoint, StatusRule
-from edge_agent.config.model import AgentFile, Confirmation, Limits
+from edge_agent.config.device_parts import Confirmation, Limits
+from edge_agent.config.model import AgentFile
 from edge_agent.config.problem import ConfigurationError, Problem
 from edge_agent.config.vocabulary import Table
 from edge_agent.wire.document import Document

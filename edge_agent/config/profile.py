@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Self
 
 from edge_agent.config.constraint import Matching
+from edge_agent.config.device_model import ChannelSettings, DeviceSettings
+from edge_agent.config.device_parts import NotAvailable
 from edge_agent.config.endpoint import SERIAL, Scheme, SerialLine
-from edge_agent.config.model import ChannelSettings, DeviceSettings, NotAvailable
 from edge_agent.config.place import IdentityCheck, Speech, Spot
 from edge_agent.config.profile_parts import (
     FACTS,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Final
 
 from edge_agent.config.constraint import Fault, Matching, field_faults, refuse
-from edge_agent.config.model import NotAvailable
+from edge_agent.config.device_parts import NotAvailable
 from edge_agent.config.vocabulary import ClassWord, PhaseWord, ReasonWord, Role, SourceKind
 
 PointName = Annotated[

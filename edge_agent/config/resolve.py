@@ -10,9 +10,10 @@ from sys import intern
 
 from edge_agent.config.columns import Channels, PointFacts, Points
 from edge_agent.config.device import Calibration, Device, StatusRule
+from edge_agent.config.device_model import ChannelSettings, DeviceSettings
+from edge_agent.config.device_parts import Limits, NotAvailable
 from edge_agent.config.device_rules import effective_limits_of, endpoint_for
 from edge_agent.config.library import LoadedProfile
-from edge_agent.config.model import ChannelSettings, DeviceSettings, Limits, NotAvailable
 from edge_agent.config.place import Spot
 from edge_agent.config.profile import PointProfile, StatusProfile
 from edge_agent.config.vocabulary import Role

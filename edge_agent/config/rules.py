@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from edge_agent.config.device_model import ChannelSettings, DeviceSettings
 from edge_agent.config.device_rules import endpoint_for
 from edge_agent.config.endpoint import SERIAL, Endpoint
 from edge_agent.config.finding import Finding
-from edge_agent.config.model import AgentFile, ChannelSettings, DeviceSettings
+from edge_agent.config.model import AgentFile
 from edge_agent.config.profile import Profile
 from edge_agent.config.structure import KeyPath
 

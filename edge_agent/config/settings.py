@@ -8,10 +8,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
+from edge_agent.config.device_model import DeviceSettings
 from edge_agent.config.environment import Given, given_by, overlaid, traced
 from edge_agent.config.finding import Finding, in_file
 from edge_agent.config.mending import Kept, as_written, mended
-from edge_agent.config.model import AgentFile, DeviceSettings
+from edge_agent.config.model import AgentFile
 from edge_agent.config.reading import read_toml, unreadable
 
 DEVICES_FOLDER = "devices.d"

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from edge_agent.config.columns import Channels
-from edge_agent.config.model import Limits
+from edge_agent.config.device_parts import Limits
 from edge_agent.quality import checks
 from edge_agent.wire.bundle import ChannelFacts, ChannelRow
 from edge_agent.wire.engineering import Scaling

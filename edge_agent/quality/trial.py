@@ -10,8 +10,8 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from edge_agent.config.device import Device
+from edge_agent.config.device_model import ChannelSettings
 from edge_agent.config.library import LoadedProfile
-from edge_agent.config.model import ChannelSettings
 from edge_agent.config.profile import Expectation, Profile, TestVector
 from edge_agent.config.resolve import device_of
 from edge_agent.config.vocabulary import ClassWord, PhaseWord

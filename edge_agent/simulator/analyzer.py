@@ -9,8 +9,8 @@ other; devices of other profiles have no registers to spare.
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from edge_agent.config.model import Table
 from edge_agent.config.profile import Profile
+from edge_agent.config.vocabulary import Table
 from edge_agent.simulator.encoding import Words
 from edge_agent.simulator.fault import Fault, FaultRates
 from edge_agent.simulator.plant import Plant

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN
 from typing import Final, TypeAlias
 
-from edge_agent.config.model import Addressing, Table, WordOrder
 from edge_agent.config.protocols.modbus_parts import ModbusPoint
+from edge_agent.config.vocabulary import Addressing, Table, WordOrder
 from edge_agent.simulator.instrument import unscaled
 
 Words: TypeAlias = dict[tuple[Table, int], int]  # table, address from 0 -> register, or a bit

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from edge_agent.config.device_model import DeviceSettings
 from edge_agent.config.device_rules import device_misfits
 from edge_agent.config.finding import Finding, in_file, problems_of
 from edge_agent.config.library import Library, LoadedProfile
-from edge_agent.config.model import DeviceSettings
 from edge_agent.config.problem import ConfigurationError
 from edge_agent.config.profile import Profile
 from edge_agent.config.reading import TomlFile, read_toml

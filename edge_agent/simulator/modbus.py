@@ -20,7 +20,7 @@ from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent.clock import Clock
-from edge_agent.config.model import Table
+from edge_agent.config.vocabulary import Table
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.simulator.analyzer import Analyzer
 from edge_agent.simulator.fault import LATE_S, Fault

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from edge_agent.config.model import Table
+from edge_agent.config.vocabulary import Table
 from edge_agent.errors import OperatorError
 
 

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeAlias
 
-from edge_agent.config.model import Table
 from edge_agent.config.protocols.modbus_parts import BIT_TABLES, Check, Identity, ModbusPoint
 from edge_agent.config.protocols.modbus_profile import ModbusProfile
 from edge_agent.config.protocols.modbus_status import Block, ModbusStatus
-from edge_agent.config.vocabulary import Checked
+from edge_agent.config.vocabulary import Checked, Table
 from edge_agent.simulator.encoding import Words, encoded, pdu_address, reordered, whole_number
 from edge_agent.simulator.instrument import WELL, Instrument
 from edge_agent.simulator.plant import Condition

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
-from edge_agent.config.model import ChannelSettings, DeviceSettings
+from edge_agent.config.device_model import ChannelSettings, DeviceSettings
 from edge_agent.config.profile import PointProfile, Profile
 from edge_agent.config.protocols.modbus_parts import ModbusPoint
 from edge_agent.config.protocols.modbus_profile import ModbusProfile

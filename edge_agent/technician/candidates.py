@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final
 
-from edge_agent.config.model import DeviceSettings
+from edge_agent.config.device_model import DeviceSettings
 from edge_agent.config.profile import Profile
 from edge_agent.config.vocabulary import Addressing, WordOrder
 

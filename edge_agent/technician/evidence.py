@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.config.device import Device
-from edge_agent.config.model import Limits
+from edge_agent.config.device_parts import Limits
 from edge_agent.technician.candidates import Candidate
 from edge_agent.wire.bundle import ChannelRow
 from edge_agent.wire.engineering import Scaling

@@ -10,11 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from edge_agent.config.device_model import DeviceSettings
 from edge_agent.config.device_rules import device_misfits
 from edge_agent.config.files import device_file_misfits
 from edge_agent.config.finding import Finding, in_file, problems_of
 from edge_agent.config.library import Library, LoadedProfile
-from edge_agent.config.model import DeviceSettings
 from edge_agent.config.problem import ConfigurationError, Problem
 from edge_agent.config.profile import Profile
 from edge_agent.config.rules import DeviceFile, device_findings, gateway_findings

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from edge_agent.config.device import Device
+from edge_agent.config.device_model import ChannelSettings, DeviceSettings
 from edge_agent.config.device_rules import device_misfits, endpoint_for
 from edge_agent.config.finding import written
 from edge_agent.config.library import Library, LoadedProfile
-from edge_agent.config.model import ChannelSettings, DeviceSettings
 from edge_agent.config.problem import ConfigurationError, Problem
 from edge_agent.config.profile import Profile
 from edge_agent.config.resolve import device_of

@@ -56,7 +56,7 @@ def alone_on_loopback() -> None:
     """Go on in an empty network namespace where we may make one: the peer looks for updates."""
     if os.geteuid() != 0 or os.environ.get("BENCH_ALONE"):
         return
-    again = f"ip link set lo up; exec {sys.executable} -m tests.bench.run " + " ".join(sys.argv[1:])
+    again = f"ip link set lo up; exec {sys.executable} -m tests.bench.run peers"
     environment = {**os.environ, "BENCH_ALONE": "1"}
     os.execvpe("unshare", ["unshare", "-n", "sh", "-c", again], environment)  # noqa: S606 - ours
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edge_agent.config.device import Device, Endpoint, Point, Table
-from edge_agent.config.model import Limits
+from edge_agent.config.device_parts import Limits
 from edge_agent.config.protocols.modbus import ModbusSpeech, Register
 from edge_agent.wire.bundle import ChannelRow
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from edge_agent.config.device import Calibration, Device, Endpoint, Point, StatusRule, Table
-from edge_agent.config.model import Limits
+from edge_agent.config.device_parts import Limits
 from edge_agent.config.protocols.modbus import ModbusSpeech, Register
 from edge_agent.pipeline import Intake
 from edge_agent.quality.judge import Judge

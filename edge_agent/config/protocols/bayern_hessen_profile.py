@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Final
 
 from edge_agent.config.constraint import Fault, Matching, Within, field_faults, refuse
+from edge_agent.config.device_model import DeviceSettings
 from edge_agent.config.endpoint import SERIAL, Scheme
-from edge_agent.config.model import DeviceSettings
 from edge_agent.config.place import Spot
 from edge_agent.config.profile import PointName, PointProfile, Profile, StatusProfile, TestVector
 from edge_agent.config.protocols.bayern_hessen import BayernHessenSpeech, Value

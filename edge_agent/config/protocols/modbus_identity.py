@@ -1,6 +1,6 @@
 """What a Modbus device must say of itself before its readings are taken."""
 
-from edge_agent.config.model import ChannelSettings
+from edge_agent.config.device_model import ChannelSettings
 from edge_agent.config.place import IdentityCheck
 from edge_agent.config.protocols.modbus import Text
 from edge_agent.config.protocols.modbus_addresses import register_count, word_order_of

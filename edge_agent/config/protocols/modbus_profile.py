@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Self
 
 from edge_agent.config.constraint import Matching
+from edge_agent.config.device_model import ChannelSettings, DeviceSettings
 from edge_agent.config.endpoint import SERIAL, Scheme
-from edge_agent.config.model import ChannelSettings, DeviceSettings
 from edge_agent.config.place import IdentityCheck, Spot
 from edge_agent.config.profile import PointName, Profile, TestVector
 from edge_agent.config.profile_rules import fact_misfits, status_misfits

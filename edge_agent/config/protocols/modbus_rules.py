@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from edge_agent.config.device_model import ChannelSettings, DeviceSettings
 from edge_agent.config.finding import written
-from edge_agent.config.model import ChannelSettings, DeviceSettings
 from edge_agent.config.protocols.modbus_addresses import (
     ADDRESS_COUNT,
     pdu_address,

@@ -25,6 +25,7 @@ from edge_agent.drivers.base import (
     LinkLostError,
 )
 from edge_agent.wire.readings import Scan
+from tests.conformance.driver.answering import Answering, Write, on_loopback
 from tests.conformance.driver.rtu import terminal
 from tests.conformance.driver.subject import Peer
 
@@ -32,7 +33,6 @@ VALUES: Final = ("+2578+01", "+5681+00", "-1500-02")
 NUMBERS: Final = (25.78, 5.681, -0.015)
 LINE: Final = SerialLine(baud=9_600, parity=Parity.NONE)
 Answer = Callable[[int], bytes]
-Write = Callable[[bytes], None]
 
 
 def frame(text: str) -> bytes:
@@ -97,19 +97,13 @@ CLOSED: Final[Mapping[str, int]] = MappingProxyType(
 
 
 @dataclass
-class Instrument:
+class Instrument(Answering):
     """An instrument that answers each query as told; closes after answers that are cut short."""
 
     answer: Answer = good
     addresses: Sequence[int] = (1,)
-    cut: int | None = None
-    delays_s: list[float] = field(default_factory=list)
-    port: int = 0
     path: str = ""
     write: Write = field(default=lambda _: None)
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    asked_count: int = 0
-    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
     _received: bytes = b""
 
     def heal(self) -> None:
@@ -126,46 +120,24 @@ class Instrument:
             address = int(asked[3:6])
             if address not in self.addresses:
                 continue
-            self.asked.set()
-            self.asked_count += 1
-            said = self.answer(address)
-            if self.cut is not None:
-                write(said[: self.cut])
+            self.note()
+            if not self.say(self.answer(address), write):
                 return False
-            if self.delays_s and (delay_s := self.delays_s.pop(0)):
-                asyncio.get_running_loop().call_later(delay_s, write, said)
-            else:
-                write(said)
         return True
 
-    async def serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the queries of one connection."""
-        if (task := asyncio.current_task()) is not None:
-            self.connections[task] = writer
         self._received = b""
-        try:
-            while octets := await reader.read(1_000):
-                if not self.heard(octets, writer.write):
-                    break
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
+        while octets := await reader.read(1_000):
+            if not self.heard(octets, writer.write):
+                return
 
 
 @asynccontextmanager
 async def running(one: Instrument, port: int = 0) -> AsyncIterator[Instrument]:
     """Run an instrument on loopback."""
-    server = await asyncio.start_server(one.serve_one, "127.0.0.1", port)
-    one.port = server.sockets[0].getsockname()[1]
-    try:
+    async with on_loopback(one.serve, port) as one.port:
         yield one
-    finally:
-        server.close()
-        for writer in one.connections.values():
-            writer.close()
-        if one.connections:
-            await asyncio.wait(one.connections)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -30,6 +30,7 @@ from edge_agent.drivers.base import (
 )
 from edge_agent.simulator.dnp3_server import listening
 from edge_agent.wire.readings import Scan
+from tests.conformance.driver.answering import Answering, Write, on_loopback
 from tests.conformance.driver.subject import Peer
 
 CLOCK: Final = SystemClock()
@@ -147,16 +148,10 @@ CLOSED: Final = MappingProxyType({"closed before the answer": 0, "closed inside 
 
 
 @dataclass
-class Dnp3Peer:
+class Dnp3Peer(Answering):
     """A TCP peer that answers each READ as told, and everything else at once and well."""
 
     answer: Answer
-    cut: int | None = None
-    delays_s: list[float] = field(default_factory=list)
-    port: int = 0
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
-    asked_count: int = 0
 
     def heal(self) -> None:
         """Answer as dnp3py's outstation from now on."""
@@ -164,49 +159,29 @@ class Dnp3Peer:
         self.answer = lambda q: whole(good.process_request(q)[0].to_bytes())
         self.cut = None
 
-    async def serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
-        if (task := asyncio.current_task()) is not None:
-            self.connections[task] = writer
         parser = FrameParser()
-        try:
-            while octets := await reader.read(1024):
-                for frame in parser.feed(octets):
-                    self._heard(TransportSegment.from_bytes(frame.user_data).payload, writer)
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
+        while octets := await reader.read(1024):
+            for frame in parser.feed(octets):
+                payload = TransportSegment.from_bytes(frame.user_data).payload
+                if not self.heard(payload, writer.write):
+                    return
 
-    def _heard(self, request: bytes, writer: asyncio.StreamWriter) -> None:
+    def heard(self, request: bytes, write: Write) -> bool:
+        """Answer a request; return whether to go on."""
         if request[1] != READ:
-            writer.write(whole(response(request, b"")))
-            return
-        self.asked.set()
-        self.asked_count += 1
-        octets = self.answer(request)
-        if self.cut is not None:
-            writer.write(octets[: self.cut])
-            writer.close()
-        elif self.delays_s and (delay_s := self.delays_s.pop(0)):
-            asyncio.get_running_loop().call_later(delay_s, writer.write, octets)
-        else:
-            writer.write(octets)
+            write(whole(response(request, b"")))
+            return True
+        self.note()
+        return self.say(self.answer(request), write)
 
 
 @asynccontextmanager
 async def running(peer: Dnp3Peer) -> AsyncIterator[Dnp3Peer]:
     """Run a peer on a free port of loopback."""
-    server = await asyncio.start_server(peer.serve_one, "127.0.0.1", 0)
-    peer.port = server.sockets[0].getsockname()[1]
-    try:
+    async with on_loopback(peer.serve) as peer.port:
         yield peer
-    finally:
-        server.close()
-        for writer in peer.connections.values():
-            writer.close()
-        if peer.connections:
-            await asyncio.wait(peer.connections)
 
 
 class Dnp3:

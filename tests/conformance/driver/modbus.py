@@ -4,7 +4,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -24,6 +24,7 @@ from edge_agent.drivers.base import (
     LinkLostError,
 )
 from edge_agent.wire.readings import Scan
+from tests.conformance.driver.answering import Answering, on_loopback
 from tests.conformance.driver.subject import Peer
 
 COUNT: Final = 50
@@ -136,56 +137,29 @@ CLOSED: Final[Mapping[str, int]] = MappingProxyType(
 
 
 @dataclass
-class ModbusPeer:
+class ModbusPeer(Answering):
     """A TCP peer that answers each Modbus request as told; closes after answers cut short."""
 
     answer: Answer
-    cut: int | None = None
-    delays_s: list[float] = field(default_factory=list)
-    port: int = 0
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
-    asked_count: int = 0
 
     def heal(self) -> None:
         """Answer rightly from now on."""
         self.answer, self.cut = (lambda request: adu(request, good_pdu(request))), None
 
-    async def serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
-        if (task := asyncio.current_task()) is not None:
-            self.connections[task] = writer
-        try:
-            while request := await reader.readexactly(12):
-                self.asked.set()
-                self.asked_count += 1
-                octets = self.answer(request)
-                if self.cut is not None:
-                    writer.write(octets[: self.cut])
-                    break
-                if self.delays_s and (delay_s := self.delays_s.pop(0)):
-                    asyncio.get_running_loop().call_later(delay_s, writer.write, octets)
-                else:
-                    writer.write(octets)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+        is_going_on = True
+        while is_going_on:
+            request = await reader.readexactly(12)
+            self.note()
+            is_going_on = self.say(self.answer(request), writer.write)
 
 
 @asynccontextmanager
 async def running(peer: ModbusPeer) -> AsyncIterator[ModbusPeer]:
     """Run a peer on a free port of loopback."""
-    server = await asyncio.start_server(peer.serve_one, "127.0.0.1", 0)
-    peer.port = server.sockets[0].getsockname()[1]
-    try:
+    async with on_loopback(peer.serve) as peer.port:
         yield peer
-    finally:
-        server.close()
-        for writer in peer.connections.values():
-            writer.close()
-        if peer.connections:
-            await asyncio.wait(peer.connections)
 
 
 class Modbus:

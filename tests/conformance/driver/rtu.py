@@ -4,9 +4,9 @@ import asyncio
 import os
 import struct
 import tty
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -17,6 +17,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from edge_agent.config.device import Device, Endpoint
 from edge_agent.config.endpoint import Parity, SerialLine
 from edge_agent.drivers.base import LinkClosedError
+from tests.conformance.driver.answering import Answering, Write, on_loopback
 from tests.conformance.driver.modbus import (
     COUNT,
     EXCEPTIONS,
@@ -41,7 +42,6 @@ OF_TCP: Final = frozenset(
     }
 )
 LINE: Final = SerialLine(baud=115_200, parity=Parity.NONE)
-Write = Callable[[bytes], None]
 
 
 def crc(octets: bytes) -> bytes:
@@ -55,15 +55,10 @@ def crc(octets: bytes) -> bytes:
 
 
 @dataclass
-class RtuPeer:
+class RtuPeer(Answering):
     """A peer that answers each request as told; closes after answers that are cut short."""
 
     answer: Answer
-    cut: int | None = None
-    delays_s: list[float] = field(default_factory=list)
-    port: int = 0
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    asked_count: int = 0
     _received: bytes = b""
 
     def heal(self) -> None:
@@ -75,48 +70,26 @@ class RtuPeer:
         self._received += octets
         while len(self._received) >= 8:
             frame, self._received = self._received[:8], self._received[8:]
-            self.asked.set()
-            self.asked_count += 1
+            self.note()
             answer = self.answer(HEADER.pack(1, 0, 6, frame[0]) + frame[1:6])[6:]
             if answer:
                 answer += crc(answer)
-            if self.cut is not None:
-                write(answer[: max(0, self.cut - 7)])
+            if not self.say(answer, write):
                 return False
-            if self.delays_s and (delay_s := self.delays_s.pop(0)):
-                asyncio.get_running_loop().call_later(delay_s, write, answer)
-            else:
-                write(answer)
         return True
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection."""
+        while octets := await reader.read(256):
+            if not self.heard(octets, writer.write):
+                return
 
 
 @asynccontextmanager
 async def over_tcp(peer: RtuPeer) -> AsyncIterator[RtuPeer]:
     """Run a peer behind a device server on a free port of loopback."""
-    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if (task := asyncio.current_task()) is not None:
-            connections[task] = writer
-        try:
-            while octets := await reader.read(256):
-                if not peer.heard(octets, writer.write):
-                    break
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    peer.port = server.sockets[0].getsockname()[1]
-    try:
+    async with on_loopback(peer.serve) as peer.port:
         yield peer
-    finally:
-        server.close()
-        for writer in connections.values():
-            writer.close()
-        if connections:
-            await asyncio.wait(connections)
 
 
 @asynccontextmanager
@@ -186,7 +159,7 @@ def faulty(fault: str) -> RtuPeer:
     if fault in NONSENSE:
         peer.answer = NONSENSE[fault][0]
     elif fault.startswith("closed"):
-        peer.cut = 0 if "before" in fault else 12
+        peer.cut = 0 if "before" in fault else 5
     else:
         code = int(fault.removeprefix("exception "))
         peer.answer = lambda request: adu(request, bytes((request[7] | 0x80, code)))

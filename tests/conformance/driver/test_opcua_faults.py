@@ -110,16 +110,29 @@ async def late(target: int, by_s: float) -> AsyncIterator[int]:
                 writer.write(some)
             writer.write_eof()
 
+    carried: list[asyncio.Task[None]] = []
+
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         onward, answering = await asyncio.open_connection("127.0.0.1", target)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(carry(reader, answering))
-            group.create_task(carry(onward, writer))
-        for each in (writer, answering):
-            each.close()
+        try:
+            async with asyncio.TaskGroup() as ways:
+                ways.create_task(carry(reader, answering))
+                ways.create_task(carry(onward, writer))
+        finally:
+            for each in (writer, answering):
+                each.close()
+                with suppress(OSError):
+                    await each.wait_closed()
 
-    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
+    async with asyncio.TaskGroup() as group:
+
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            carried.append(group.create_task(connected(reader, writer)))
+
+        async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+            yield server.sockets[0].getsockname()[1]
+        for task in carried:
+            task.cancel()
 
 
 async def test_a_server_that_answers_late_is_heard_and_one_that_is_too_late_is_not() -> None:

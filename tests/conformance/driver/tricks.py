@@ -18,6 +18,7 @@ from edge_agent.drivers.base import (
     LinkLostError,
 )
 from edge_agent.drivers.modbus import connect
+from tests.conformance.driver.answering import on_loopback
 from tests.conformance.driver.rtu import crc, terminal
 from tests.conformance.driver.subject import scan_of
 
@@ -92,26 +93,16 @@ async def on_a_terminal(unit: Unit) -> AsyncIterator[str]:
 @asynccontextmanager
 async def on_a_port(unit: Unit) -> AsyncIterator[int]:
     """Serve a unit on a free port of loopback; yields the port."""
-    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if (task := asyncio.current_task()) is not None:
-            connections[task] = writer
-        with suppress(ConnectionError):
-            while octets := await reader.read(512):
-                unit.heard(octets, writer.write)
-        writer.close()
+        while octets := await reader.read(512):
+            unit.heard(octets, writer.write)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        unit.end()
-        for writer in connections.values():
-            writer.close()
-        if connections:
-            await asyncio.wait(connections)
+    async with on_loopback(serve) as port:
+        try:
+            yield port
+        finally:
+            unit.end()
 
 
 @asynccontextmanager

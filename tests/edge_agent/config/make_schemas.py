@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 
 import edge_agent.config
 from edge_agent.config.constraint import Matching, Within, constraints_of
-from edge_agent.config.model import AgentFile, DeviceSettings
+from edge_agent.config.device_model import DeviceSettings
+from edge_agent.config.model import AgentFile
 from edge_agent.config.protocols.registry import DEFAULT_PROTOCOL, PROFILE_KINDS, profile_kind
 
 Schema: TypeAlias = "dict[str, Schema] | list[Schema] | str | int | float | bool | None"

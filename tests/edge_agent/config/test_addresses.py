@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.config.device import Table
+from edge_agent.config.device_model import ChannelSettings, DeviceSettings
+from edge_agent.config.device_parts import Limits
 from edge_agent.config.finding import Finding
 from edge_agent.config.library import Library, LoadedProfile
-from edge_agent.config.model import ChannelSettings, DeviceSettings, Limits
 from edge_agent.config.protocols.modbus_addresses import address_of, pdu_address, register_count
 from edge_agent.config.reading import LARGEST_FILE_BYTES, read_toml
 from edge_agent.config.resolve import device_of

@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 import pytest
 
 from edge_agent.config.device import Endpoint, Point, Table
+from edge_agent.config.device_parts import Limits
 from edge_agent.config.loading import load_plan
-from edge_agent.config.model import Limits
 from edge_agent.config.plan import ConfigurationError, Plan
 from edge_agent.config.protocols.modbus import Register, speech_of
 from edge_agent.wire.bundle import parse_bundle

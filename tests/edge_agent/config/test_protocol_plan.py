@@ -11,9 +11,9 @@ from typing import Final, TypeAlias
 import pytest
 
 from edge_agent.config.device import Calibration, Device, Endpoint, IdentityCheck, Table
+from edge_agent.config.device_parts import NotAvailable
 from edge_agent.config.endpoint import Parity, SerialLine
 from edge_agent.config.loading import load_plan
-from edge_agent.config.model import NotAvailable
 from edge_agent.config.plan import Plan
 from edge_agent.config.profile import Profile
 from edge_agent.config.protocols.modbus import Register, StatusPart, StatusWord, Text

@@ -15,9 +15,10 @@ from typing import Any, Final, get_args, get_type_hints
 
 import pytest
 
+from edge_agent.config.device_model import DeviceSettings
 from edge_agent.config.environment import VARIABLES
 from edge_agent.config.library import schema_text
-from edge_agent.config.model import AgentFile, DeviceSettings
+from edge_agent.config.model import AgentFile
 from edge_agent.config.structure import structure
 
 ROOT: Final = Path(__file__).parents[3]

@@ -12,15 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.config.constraint import FaultsError, Matching, Within, constraints_of
+from edge_agent.config.device_model import ChannelSettings, DeviceSettings
+from edge_agent.config.device_parts import Limits
 from edge_agent.config.mending import as_written, mended
-from edge_agent.config.model import (
-    AgentFile,
-    BufferSettings,
-    CentreSettings,
-    ChannelSettings,
-    DeviceSettings,
-    Limits,
-)
+from edge_agent.config.model import AgentFile, BufferSettings, CentreSettings
 from edge_agent.config.structure import Misfit, did_you_mean, structure
 from edge_agent.config.vocabulary import LogLevel
 

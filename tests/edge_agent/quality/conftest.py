@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge_agent.config.device import Device, Endpoint, Point, StatusRule, Table
-from edge_agent.config.model import Limits
+from edge_agent.config.device_parts import Limits
 from edge_agent.config.protocols.modbus import ModbusSpeech, Register
 from edge_agent.wire.bundle import ChannelRow
 from edge_agent.wire.readings import Scan

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from edge_agent.config.device import Calibration, Device, StatusRule
-from edge_agent.config.model import Limits
+from edge_agent.config.device_parts import Limits
 from edge_agent.quality.judge import Judge
 from edge_agent.wire.canonical import JsonValue
 from edge_agent.wire.vocabulary import Phase, QualityClass

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_agent.config.device import Device, StatusRule
-from edge_agent.config.model import Limits
+from edge_agent.config.device_parts import Limits
 from edge_agent.quality.judge import Judge
 from edge_agent.wire.readings import Scan
 from edge_agent.wire.vocabulary import NO_VALUE, Phase, QualityClass, Reason

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.config.device import Device, StatusRule
-from edge_agent.config.model import Limits
+from edge_agent.config.device_parts import Limits
 from edge_agent.quality.judge import Judge
 from edge_agent.wire.readings import Scan
 from edge_agent.wire.vocabulary import NO_VALUE, Phase, QualityClass, Reason

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from edge_agent.config.model import Limits, NotAvailable
+from edge_agent.config.device_parts import Limits, NotAvailable
 from edge_agent.quality.judge import Judge
 from edge_agent.wire.vocabulary import NO_VALUE, QualityClass, Reason
 from tests.edge_agent.quality.conftest import MakeDevice, MakeScan

@@ -13,15 +13,10 @@ import pytest
 
 from edge_agent.clock import NS_PER_S, Instant, SystemClock
 from edge_agent.config.device import Device
+from edge_agent.config.device_model import ChannelSettings, DeviceSettings
+from edge_agent.config.device_parts import Confirmation
 from edge_agent.config.device_rules import device_misfits
 from edge_agent.config.library import SHIPPED, Library, LoadedProfile, listed, validated
-from edge_agent.config.model import (
-    Addressing,
-    ChannelSettings,
-    Confirmation,
-    DeviceSettings,
-    WordOrder,
-)
 from edge_agent.config.profile import PointProfile
 from edge_agent.config.protocols.bayern_hessen_settings import BayernHessenSettings
 from edge_agent.config.protocols.dnp3_settings import Dnp3Settings
@@ -32,7 +27,7 @@ from edge_agent.config.protocols.mqtt_settings import (
     SparkplugSettings,
 )
 from edge_agent.config.resolve import device_of
-from edge_agent.config.vocabulary import ConfirmedKey
+from edge_agent.config.vocabulary import Addressing, ConfirmedKey, WordOrder
 from edge_agent.drivers import connector
 from edge_agent.drivers.base import Connection, LinkLostError
 from edge_agent.quality.judge import Judge

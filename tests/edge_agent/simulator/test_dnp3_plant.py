@@ -10,8 +10,8 @@ import pytest
 
 from edge_agent.clock import NS_PER_S, SystemClock
 from edge_agent.config.device import Device
+from edge_agent.config.device_model import ChannelSettings, DeviceSettings
 from edge_agent.config.library import SHIPPED, LoadedProfile, load_profile
-from edge_agent.config.model import ChannelSettings, DeviceSettings
 from edge_agent.config.protocols.dnp3 import Events
 from edge_agent.config.protocols.dnp3_profile import Dnp3Profile
 from edge_agent.config.protocols.dnp3_settings import Dnp3Settings

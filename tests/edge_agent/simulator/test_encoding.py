@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from edge_agent.config.model import Addressing, Table, WordOrder
 from edge_agent.config.protocols.modbus_parts import ModbusPoint
 from edge_agent.config.protocols.modbus_profile import ModbusProfile
+from edge_agent.config.vocabulary import Addressing, Table, WordOrder
 from edge_agent.simulator.encoding import encoded, pdu_address
 from edge_agent.simulator.service import PROFILE as STACK
 from edge_agent.simulator.shipped import shipped

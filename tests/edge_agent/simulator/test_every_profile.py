@@ -172,6 +172,11 @@ BY_HAND: Final = [
     ("sick/scu-p100", "value.250.real", Scenario.FAILURE, 40, "failure", "measuring"),
     ("acoem/serinus-40", "no", Scenario.DRIFT, 565, "function_check", "span_check"),
     ("siemens/siprocess-ga700", "component.5.value", Scenario.FAILURE, 40, "good", "measuring"),
+    ("acoem/serinus-44", "nox_or_no2", Scenario.DRIFT, 545, "function_check", "zero_check"),
+    ("ametek/3050-slr", "moisture_ppm", Scenario.NORMAL, 40, "good", "measuring"),
+    ("saimosen/sms8300", "nox_ppb", Scenario.DRIFT, 565, "function_check", "span_check"),
+    ("saimosen/sms8500", "co_ppm", Scenario.DRIFT, 545, "function_check", "zero_check"),
+    ("teledyne-api/t400", "o3_range1_ppb", Scenario.NORMAL, 40, "good", "measuring"),
     ("suto/s430", "flow", Scenario.DRIFT, 545, "good", "measuring"),
     ("emissionwatch/simulated-stack", "flow_scfh", Scenario.FAILURE, 40, "good", "measuring"),
 ]

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from edge_agent.clock import NS_PER_S
+from edge_agent.config.device_parts import NotAvailable
 from edge_agent.config.library import SHIPPED, Library, LoadedProfile, validated
-from edge_agent.config.model import Addressing, NotAvailable, WordOrder
 from edge_agent.config.profile import Profile
+from edge_agent.config.vocabulary import Addressing, WordOrder
 from edge_agent.simulator.instrument import STEADY_FROM, Instrument, available
 from edge_agent.simulator.plant import DRIFT_PER_S, SPAN_GAS, Plant, Scenario
 from edge_agent.simulator.registers import Registers

@@ -13,8 +13,8 @@ import pytest
 
 from edge_agent.clock import NS_PER_S, SystemClock
 from edge_agent.config.device import Device
+from edge_agent.config.device_model import ChannelSettings, DeviceSettings
 from edge_agent.config.library import SHIPPED, LoadedProfile, load_profile
-from edge_agent.config.model import ChannelSettings, DeviceSettings
 from edge_agent.config.protocols.mqtt_profile import MqttProfile
 from edge_agent.config.protocols.mqtt_settings import (
     BrokerSettings,

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from edge_agent.config.device_model import DeviceSettings
 from edge_agent.config.endpoint import Parity, SerialLine
-from edge_agent.config.model import DeviceSettings
 from edge_agent.config.resolve import device_of
 from edge_agent.drivers.base import LinkLostError
 from edge_agent.simulator.fault import Fault, FaultRates

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from edge_agent.config.device import Device
-from edge_agent.config.model import Limits
+from edge_agent.config.device_parts import Limits
 from edge_agent.config.protocols.modbus import ModbusSpeech
 from edge_agent.technician.differences import MOST_DETAILS, Difference, Kind, differences
 from tests.edge_agent.rows import device_with

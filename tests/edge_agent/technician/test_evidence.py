@@ -11,7 +11,7 @@ from hypothesis.strategies import floats, integers, lists, sampled_from
 
 from edge_agent.config.columns import Point
 from edge_agent.config.device import Device, Endpoint, Table
-from edge_agent.config.model import Limits
+from edge_agent.config.device_parts import Limits
 from edge_agent.config.protocols.modbus import ModbusSpeech, Register
 from edge_agent.config.vocabulary import WordOrder
 from edge_agent.technician.candidates import WORD_ORDERS, Candidate
