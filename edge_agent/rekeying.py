@@ -19,7 +19,7 @@ from edge_agent.errors import OperatorError
 from edge_agent.identity import NextKey, load_signing_key
 from edge_agent.wire.signing import SigningKey
 
-LOOK_NS: Final = 10 * NS_PER_S
+LOOK_NS: Final = 2 * NS_PER_S
 
 log = structlog.get_logger()
 
