@@ -4,18 +4,17 @@ Nothing is dropped while the agent runs, however long the buffer is full or the 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
-from edge_agent.buffer.records import NextKey
 from edge_agent.buffer.store import BufferFullError, BufferUnavailableError
 from edge_agent.clock import NS_PER_S
 from edge_agent.memory import give_back
 from edge_agent.pipeline import Intake, Judge, Portion
 from edge_agent.wire.batch import Origin
-from edge_agent.wire.signing import SigningKey
 
 # Storage that refuses is tried again so often; nothing is accepted meanwhile.
 STORAGE_PAUSE_NS: Final = NS_PER_S
@@ -26,7 +25,7 @@ log = structlog.get_logger()
 class Storage(Protocol):
     """What the committer needs of the buffer, `buffer.store.Buffer`."""
 
-    async def append(self, portion: Portion | NextKey) -> object:
+    async def append(self, portion: Portion) -> object:
         """Make a portion durable."""
         ...
 
@@ -74,16 +73,12 @@ class Committer(Generic[StorageT]):
             self._intake.judge_by(judges)
             await self.buffer.apply(origin)
 
-    async def change_key(self, key: SigningKey) -> None:
-        """Commit what waits under the present key; let another sign what comes after it.
-
-        Returns once it is durable that the other follows. Cancelled, it may be so or not.
-        """
+    @asynccontextmanager
+    async def between_commits(self) -> AsyncIterator[None]:
+        """Commit what waits, and let nothing else be committed while the block runs."""
         async with self._lock:
             await self._commit()
-            ending = NextKey(key=key)
-            while not await self._is_stored(ending):
-                continue
+            yield
 
     async def _commit(self) -> bool:
         """Make what waits durable, and return whether nothing more can come.
@@ -115,7 +110,7 @@ class Committer(Generic[StorageT]):
             reason = "nothing could be stored before the agent had to stop"
             log.error("readings.dropped", rows=rows, events=event_count, reason=reason)
 
-    async def _is_stored(self, portion: Portion | NextKey) -> bool:
+    async def _is_stored(self, portion: Portion) -> bool:
         try:
             await self.buffer.append(portion)
         except BufferFullError as error:

@@ -12,7 +12,8 @@ from typing import Final, Never
 import structlog
 
 from edge_agent.buffer.reading import key_after
-from edge_agent.buffer.store import Buffer
+from edge_agent.buffer.records import NextKey as Ending
+from edge_agent.buffer.store import Buffer, BufferFullError, BufferUnavailableError
 from edge_agent.clock import NS_PER_S, Clock
 from edge_agent.committer import Committer
 from edge_agent.errors import OperatorError
@@ -59,13 +60,30 @@ class Rekeying:
             return None
         if waiting is None:
             return None
-        await self._committer.change_key(waiting)
+        await self._signed_in(waiting)
         try:
             await asyncio.to_thread(self._files.promote)
         except OperatorError as fault:
             log.error("key.unmoved", reason=str(fault))
         log.info("key.rotated", key_id=waiting.key_id.hex())
         return waiting
+
+    async def _signed_in(self, key: SigningKey) -> None:
+        """Return once it is durable that this key follows, however long the storage refuses.
+
+        Cancelled, it may be so or not: the next start sees.
+        """
+        ending, buffer = Ending(key=key), self._committer.buffer
+        async with self._committer.between_commits():
+            while True:
+                try:
+                    await buffer.append(ending)
+                except BufferFullError:
+                    await buffer.has_space()
+                except BufferUnavailableError:
+                    await self._clock.sleep_until(self._clock.now().mono_ns + NS_PER_S)
+                else:
+                    return
 
     async def watch(self) -> Never:
         """Wipe the key before as soon as the centre has all that it signed, for ever."""

@@ -158,7 +158,7 @@ def test_a_key_that_others_can_read_is_not_served_with(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     key.chmod(0o640)
     (tmp_path / "centre.toml").write_text(f'[tls]\ncertificate = "{cert}"\nkey = "{key}"\n')
-    command = [sys.executable, "-m", "central_sync", "serve", "--state", tmp_path]
+    command = (sys.executable, "-m", "central_sync", "serve", "--state", str(tmp_path))
     done = subprocess.run(
         [*command, "--listen=127.0.0.1:0"],
         capture_output=True,

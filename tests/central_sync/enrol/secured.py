@@ -12,7 +12,6 @@ import httpx
 from central_sync.app import Centre, listening_socket, opened, serving, utc_ns
 from central_sync.config import CentreSettings, Tls
 from central_sync.enrol.office import new_token
-from edge_agent.config.model import CentreSettings as CentrePlace
 from edge_agent.enrol import requests
 from edge_agent.identity.tls import TlsIdentity
 from edge_agent.wire.enrolment import token_text
@@ -71,15 +70,6 @@ class Secured:
     def client(self, identity: TlsIdentity | None = None) -> httpx.AsyncClient:
         """Return a client that trusts the centre, and shows a certificate if it has one."""
         return client_of(self.centre, self.url, identity)
-
-    def place(self, **also: Path) -> CentrePlace:
-        """Return the centre as a gateway's settings name it."""
-        return CentrePlace(
-            url=self.url,
-            receipt_key_file=self.folder / "receipt.pem",
-            ca_file=self.ca_file,
-            **also,
-        )
 
 
 @dataclass

@@ -46,7 +46,10 @@ def put(**fields: object) -> Change:
 
 
 def without(name: str) -> Change:
-    return lambda request: request.pop(name, None) and None
+    def change(request: Fields) -> None:
+        request.pop(name, None)
+
+    return change
 
 
 def flipped(name: str) -> Change:
