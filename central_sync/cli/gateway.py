@@ -8,6 +8,7 @@ from uuid import UUID
 from central_sync.api.fleet import rfc3339
 from central_sync.app import opened
 from central_sync.ca.key_file import put
+from central_sync.ca.profile import NS_PER_S
 from central_sync.cli import add_settings
 from central_sync.cli.settings import settings_of
 from central_sync.config import ExitCode, OperatorError
@@ -67,7 +68,8 @@ def _token(arguments: argparse.Namespace) -> ExitCode:
             )
         except ValueError as fault:
             raise OperatorError(str(fault)) from fault
-        expires = rfc3339(centre.now_ns() + TOKEN_LIFE_NS)
+        expires_ns = centre.now_ns() + TOKEN_LIFE_NS
+        expires = rfc3339(expires_ns - expires_ns % NS_PER_S)
     facts = {"token": token_text(token)}
     if security is not None:
         facts["pin"] = security.pin.hex()

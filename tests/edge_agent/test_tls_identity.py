@@ -11,6 +11,8 @@ from central_sync.ca.authority import Authority
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.identity.key_file import put_file, wipe
 from edge_agent.identity.tls import TlsIdentity
+from edge_agent.technician.certificate import certificate_verdict
+from edge_agent.technician.verdicts import Level
 from tests.central_sync.ingest.signed_chain import uuid_of
 
 NOW = 1_795_168_800 * 1_000_000_000
@@ -84,3 +86,22 @@ def test_a_wiped_key_is_gone(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(OperatorError):
         put_file(tmp_path / "none" / "tls.pem", b"x")
+
+
+def test_doctor_tells_what_there_is_to_say_about_a_certificate(tmp_path: Path) -> None:
+    path, tls = tmp_path / "tls.pem", TlsIdentity.new()
+    day_s = 86_400
+
+    def told(days: int) -> tuple[str, str]:
+        found = certificate_verdict(path, now_s=NOW / 1e9 + days * day_s)
+        assert found.fix or found.level is Level.OK
+        return str(found.level), found.says
+
+    assert certificate_verdict(None, now_s=0).level is Level.ODD
+    assert "is not there" in told(0)[1]
+    tls.save(path)
+    assert "no certificate for it yet" in told(0)[1]
+    tls.certified(pem_for(tmp_path, tls)).save(path)
+    assert [told(days)[0] for days in (0, 49, 51, 60)] == ["ok", "ok", "odd", "bad"]
+    path.chmod(0o644)
+    assert told(0)[0] == "bad"
