@@ -25,7 +25,7 @@ from central_sync.enrol.requests import (
     signing_key_of,
     tls_request,
 )
-from central_sync.model import Gateway, GatewayKey, IssuedCertificate, Token
+from central_sync.model import AlarmCode, Gateway, GatewayKey, IssuedCertificate, Token
 from central_sync.store.port import NowNs, Store
 from edge_agent.wire.enrolment import (
     DECOMMISSION_CONTEXT,
@@ -155,8 +155,12 @@ class Office:
     ) -> tuple[VerifyingKey, TlsRequest]:
         try:
             return checked()
-        except NotLetInError:
+        except NotLetInError as refused:
             self._store.count_try(token.token_hash)
+            if refused.reason is Reason.TOKEN_USED:
+                self._store.raise_alarm(
+                    AlarmCode.KEY, token.gateway_id, subject="token", detail=refused.detail
+                )
             raise
 
     def _issued(

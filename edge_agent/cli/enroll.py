@@ -244,6 +244,8 @@ def _next_steps(facts: dict[str, str | None], places: Places) -> str:
         f"{facts['config']}: {'written' if places.gateway is None else 'left as it is'}",
     ]
     steps = ["edge-agent device add, for each device", "edge-agent check, then edge-agent run"]
+    if places.gateway is not None:
+        steps = ["systemctl restart edge-agent, if it runs: it holds the keys it began with"]
     if facts["csr"] is not None:
         add = f"have {facts['csr']} signed, with the name urn:uuid:{facts['gateway']}, and append"
         steps = [f"{add} the certificate to {places.tls_file}", *steps]

@@ -28,8 +28,9 @@ from edge_agent.uplink.exchange import Exchange, NoAnswerError, open_exchange
 from edge_agent.uplink.policy import hold_s
 from edge_agent.wire.signing import SigningKey
 
-# The wall clock may be set at any time: it is looked at again so often, in seconds.
-LOOK_S: Final = 600.0
+# The wall clock may be set, and the file changed by a command, at any time: both are looked at
+# again so often, in seconds.
+LOOK_S: Final = 60.0
 # After two thirds of its life, and up to so much of it later: not all gateways at once.
 DUE_AFTER: Final = 2 / 3
 JITTER: Final = 0.1
@@ -65,12 +66,14 @@ class Renewal:
         self._fraction = fraction
         self._share = DUE_AFTER + JITTER * fraction()
         self._told = ""
+        self._seen: tuple[int, int] | None = self._mark()
 
     async def keep(self) -> Never:
         """Renew whenever it is due, for ever; a failure is logged once and tried again."""
         while True:
             wait_s = LOOK_S
             try:
+                self._show_changed()
                 if await self._is_due():
                     await self._renew()
                     self._told = ""
@@ -78,6 +81,21 @@ class Renewal:
                 self._tell(str(fault))
                 wait_s = hold_s(fraction=self._fraction())
             await self._clock.sleep_until(self._clock.now().mono_ns + round(wait_s * NS_PER_S))
+
+    def _mark(self) -> tuple[int, int] | None:
+        """Return what tells one content of the file from another; None where it is not there."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
+    def _show_changed(self) -> None:
+        """Show the centre what a command has put into the file since the last look."""
+        mark = self._mark()
+        if mark is not None and mark != self._seen:
+            self._seen = mark
+            self._renewed()
 
     async def _is_due(self) -> bool:
         credentials = credentials_folder()
@@ -124,7 +142,7 @@ class Renewal:
         except ValueError as fault:
             raise NotRenewedError(f"what the centre sent is of no use: {fault}") from fault
         await asyncio.to_thread(certified.save, self._path)
-        self._renewed()
+        self._show_changed()
         log.info("certificate.renewed", until_ns=certified.ends_ns)
 
     async def _asked(

@@ -119,9 +119,9 @@ def client_of(centre: Centre, url: str, identity: TlsIdentity | None = None) -> 
 
 
 @asynccontextmanager
-async def secured(folder: Path, tls: Tls = OWN) -> AsyncIterator[Secured]:
-    """Serve over TLS from a state folder."""
-    clock = Clock()
+async def secured(folder: Path, tls: Tls = OWN, *, offset_ns: int = 0) -> AsyncIterator[Secured]:
+    """Serve over TLS from a state folder; `offset_ns` is how far the centre's clock is off."""
+    clock = Clock(offset_ns)
     settings = CentreSettings(state=folder / "centre", listen=f"{LOOPBACK}:0", tls=tls)
     with listening_socket(settings) as listener:
         port = listener.getsockname()[1]

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from central_sync.model import AlarmCode
 from edge_agent.enrol import requests
 from edge_agent.identity.tls import TlsIdentity
 from edge_agent.wire.signing import SigningKey
@@ -190,6 +191,8 @@ async def test_a_token_is_used_once_but_by_the_same_keys_again(tmp_path: Path) -
         body = requests.enrolment(token, await thief.nonce(), thief.key, thief.tls, None)
         answer = await thief.asks(requests.ENROLMENTS, body)
         assert (answer.status_code, answer.json()["code"]) == (409, "token_used")
+        (alarm,) = centre.centre.store.alarms(is_open=True)
+        assert (alarm.code, alarm.gateway_id, alarm.subject) == (AlarmCode.KEY, first, "token")
         assert len(centre.centre.store.key_states(first)) == 1
 
 

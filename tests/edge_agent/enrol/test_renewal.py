@@ -13,6 +13,7 @@ from edge_agent.clock import Instant, SystemClock, Trust
 from edge_agent.config.model import AgentFile, GatewaySettings
 from edge_agent.config.model import CentreSettings as CentrePlace
 from edge_agent.enrol.renewal import Renewal
+from edge_agent.enrol.requests import NONCES
 from edge_agent.identity import NextKey, create_signing_key, load_signing_key
 from edge_agent.identity.tls import TlsIdentity
 from edge_agent.uplink.exchange import Exchange, NoAnswerError, open_exchange
@@ -21,6 +22,8 @@ from tests.central_sync.enrol.secured import DAY, Applicant, Secured, secured
 from tests.central_sync.ingest.signed_chain import SignedChain, framed
 
 pytestmark = pytest.mark.asyncio
+# Of the agent, and of the centre in the same process.
+TOLD = {"certificate.renewed", "certificate.unrenewed", "enrolment.refused"}
 
 
 class LookedError(Exception):
@@ -71,17 +74,30 @@ class Place:
         )
         replace(tls, chain=(made,)).save(self.file)
 
-    async def looks(self) -> list[str]:
-        """Look once whether the certificate is due; return what was logged."""
-        renewal = Renewal(
+    def revoke_all_but(self, serial: int) -> None:
+        """Let no other certificate count."""
+        store = self.centre.centre.store
+        with store._db.write() as connection:  # type: ignore[attr-defined] # the adapter's own
+            connection.execute(
+                "update certificate set revoked_ns = 1 where serial <> ?",
+                (serial.to_bytes(20, "big"),),
+            )
+
+    def renewal(self) -> Renewal:
+        """Return what keeps the certificate of the agent."""
+        return Renewal(
             self.settings,
             self.exchange.show_new_certificate,
             clock=self.clock,
             fraction=lambda: 0.5,
         )
+
+    async def looks(self) -> list[str]:
+        """Look once whether the certificate is due; return what was logged."""
+        renewal = self.renewal()
         with capture_logs() as logs, pytest.raises(LookedError):
             await renewal.keep()
-        return [log["event"] for log in logs if log["event"] != "certificate.issued"]
+        return [log["event"] for log in logs if log["event"] in TOLD]
 
     async def uploads(self) -> int:
         """Upload a batch over the connection of the agent; return the status."""
@@ -138,12 +154,7 @@ async def test_uploading_goes_on_under_the_new_certificate_without_a_restart(
         serial = TlsIdentity.load(place.file).chain[0].serial_number
         # The first request still goes over the connection of the old one.
         assert [await place.uploads(), await place.uploads()] == [200, 200]
-        store = place.centre.centre.store
-        with store._db.write() as connection:  # type: ignore[attr-defined] # the adapter's own
-            connection.execute(
-                "update certificate set revoked_ns = 1 where serial <> ?",
-                (serial.to_bytes(20, "big"),),
-            )
+        place.revoke_all_but(serial)
         assert await place.uploads() == 200
 
 
@@ -170,6 +181,40 @@ async def test_a_clock_that_was_never_set_asks_the_centre_for_the_time(tmp_path:
         assert await place.looks() == []
         place.let_it_be_of(50)
         assert await place.looks() == ["certificate.renewed"]
+
+
+async def test_what_a_command_put_into_the_file_is_shown_without_a_restart(
+    tmp_path: Path,
+) -> None:
+    async with enrolled(tmp_path) as place:
+        assert await place.uploads() == 200
+        renewal = place.renewal()
+        with pytest.raises(LookedError):
+            await renewal.keep()
+        place.let_it_be_of(1)
+        with pytest.raises(LookedError):
+            await renewal.keep()
+        serial = TlsIdentity.load(place.file).chain[0].serial_number
+        assert await place.uploads() == 200
+        place.revoke_all_but(serial)
+        assert await place.uploads() == 200
+
+
+async def test_a_centre_whose_certificate_is_over_is_believed_only_by_a_clock_that_was_never_set(
+    tmp_path: Path,
+) -> None:
+    async with secured(tmp_path, offset_ns=-400 * DAY) as centre:
+        place = CentrePlace(
+            url=centre.url, receipt_key_file=tmp_path / "receipt.pem", ca_file=centre.ca_file
+        )
+        for is_time_unknown in (True, False):
+            async with open_exchange(place, is_time_unknown=is_time_unknown) as exchange:
+                send = exchange.send("POST", NONCES, b"", media_type=MEDIA_TYPE, is_plain=True)
+                if is_time_unknown:
+                    assert (await send).status == 200
+                else:
+                    with pytest.raises(NoAnswerError, match="certificate has expired"):
+                        await send
 
 
 async def test_the_key_before_is_asked_for_where_the_new_one_is_not_known_yet(
