@@ -120,18 +120,18 @@ def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Cent
 class Behind:
     """What stands behind the web application while it serves.
 
-    `wake` is called when there may be something to compute; `security` is None without TLS.
+    `worker` is told when there may be something to compute; `security` is None without TLS.
     """
 
     committer: Committer
     plan: Plan
-    wake: Callable[[], None]
+    worker: Worker
     security: Security | None
 
 
 def web(centre: Centre, behind: Behind) -> FastAPI:
     """Return the web application; what is behind it must be running while it serves."""
-    committer, plan, wake = behind.committer, behind.plan, behind.wake
+    committer, plan, worker = behind.committer, behind.plan, behind.worker
     settings, store = centre.settings, centre.store
     app = FastAPI(title="EmissionWatch centre", version=__version__, docs_url=None, redoc_url=None)
     problem.install(app)
@@ -143,11 +143,11 @@ def web(centre: Centre, behind: Behind) -> FastAPI:
         committer=committer,
         receipt_key=centre.receipt_key.verifying_key,
         metrics=IngestMetrics.register(registry),
-        on_stored=wake,
+        on_stored=worker.stored,
     )
     bundles = Bundles(store=store, allow_simulated=settings.allow_simulated)
     app.router.routes += Uploads(ingest, bodies).routes
-    app.router.routes += Files(bundles, bodies, wake).routes
+    app.router.routes += Files(bundles, bodies, worker.wake).routes
     app.router.routes += Service(store, registry).routes
     app.router.routes += _enrolment(centre, behind.security, bodies).routes
     app.include_router(fleet.router(store))
@@ -207,7 +207,7 @@ async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator["Ser
     evaluator = Evaluator(store=centre.store, plan=plan, parts=centre.settings.parts)
     worker = Worker(evaluator, now_ns=centre.now_ns)
     security = centre.security()
-    behind = Behind(committer=committer, plan=plan, wake=worker.wake, security=security)
+    behind = Behind(committer=committer, plan=plan, worker=worker, security=security)
     config = _server_config(centre.settings, web(centre, behind))
     server = Server(config)
     context = None if security is None else security.context()

@@ -82,7 +82,7 @@ class Explainer:
             _batches_step(value, batches, found),
             _each("Signatures", batches, self._signature_fault, "signed by the gateway's key"),
             _each("Contents", batches, _content_fault, "hash to what the signed header says"),
-            self._chain_step(batches),
+            self._chain_step(value, batches),
             _each("Receipts", batches, self._receipt_fault, "were receipted under our key"),
             _table_step(value, batches, bundles),
             _rules_step(value, again, trouble),
@@ -123,8 +123,8 @@ class Explainer:
             return f"the receipt says {receipt.verdict.name}, the record {batch.verdict.name}"
         return None
 
-    def _chain_step(self, batches: Sequence[StoredBatch]) -> Step:
-        """Check that each batch names the one before it; what is not here yet is only counted."""
+    def _chain_step(self, value: HourlyValue, batches: Sequence[StoredBatch]) -> Step:
+        """Check that each batch names the one before it; count what is absent or on a branch."""
         absent = 0
         for batch in batches:
             header = batch.header
@@ -139,6 +139,10 @@ class Explainer:
         finding = f"each of the {len(batches)} batches names the one before it by its hash"
         if absent:
             finding += f"; {absent} of those are not in the record"
+        hour = (value.hour_ns, value.hour_ns + HOUR_NS)
+        beside = len(self.store.branches_touching(value.gateway_id, *hour))
+        if beside:
+            finding += f"; {beside} batches of a forked line stand beside them, not in the value"
         return Step(title="Chain", is_passed=True, finding=finding)
 
     def _computed_again(

@@ -6,6 +6,7 @@ decided in `central_sync.evaluate`.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -34,11 +35,46 @@ LOOK_BACK_NS: Final = 7 * 24 * HOUR_NS
 
 MOST_HOURS: Final = 1024
 
+QUIET_NS: Final = SECOND_NS // 2
+LONGEST_STREAM_NS: Final = 60 * SECOND_NS
+"""While a gateway catches up, its requests follow one another within the first of these. Its hours
+wait until that is over, for the second of these at most: an hour into which batches still come
+would only be computed again, at the cost of taking them in."""
+
 log = structlog.get_logger()
 
 
+@dataclass(slots=True)
+class Streams:
+    """Which gateways send one request right after the other; times in UTC ns."""
+
+    _began: dict["UUID", int] = field(default_factory=dict)
+    _last: dict["UUID", int] = field(default_factory=dict)
+
+    def stored(self, gateway_id: "UUID", now_ns: int) -> None:
+        """Note a request of a gateway; those that have become quiet are forgotten."""
+        for quiet in [each for each, last in self._last.items() if now_ns > last + QUIET_NS]:
+            del self._began[quiet], self._last[quiet]
+        self._began.setdefault(gateway_id, now_ns)
+        self._last[gateway_id] = now_ns
+
+    def ends_ns(self, gateway_id: "UUID", now_ns: int) -> int:
+        """Return until when the hours of a gateway wait, if nothing more comes.
+
+        A clock that was set back ends every stream.
+        """
+        if self._last.get(gateway_id, now_ns + 1) > now_ns:
+            return 0
+        return min(self._last[gateway_id] + QUIET_NS, self._began[gateway_id] + LONGEST_STREAM_NS)
+
+    def next_end_ns(self, now_ns: int) -> int | None:
+        """Return when the next stream may be over; None where there is none."""
+        ends = [end for each in self._last if (end := self.ends_ns(each, now_ns)) > now_ns]
+        return min(ends, default=None)
+
+
 class Worker:
-    """Computes what is dirty. `wake` may be called from the loop's thread at any time."""
+    """Computes what is dirty. `wake` and `stored` may be called from the loop's thread."""
 
     def __init__(self, evaluator: Evaluator, *, now_ns: Callable[[], int]) -> None:
         self._evaluator = evaluator
@@ -47,6 +83,12 @@ class Worker:
         self._not_before: dict[tuple[UUID, int], int] = {}
         self._final_from: dict[tuple[UUID, int], int] = {}
         self._live_counts: dict[tuple[UUID, int], int] = {}
+        self._streams = Streams()
+
+    def stored(self, gateway_id: "UUID") -> None:
+        """Say that batches of a gateway have been stored."""
+        self._streams.stored(gateway_id, self._now_ns())
+        self._woken.set()
 
     def wake(self) -> None:
         """Say that something has become dirty."""
@@ -79,10 +121,13 @@ class Worker:
             if not due:
                 return
             for hour in due:
-                await asyncio.to_thread(self._evaluate, hour)
+                if self._is_due(hour):
+                    await asyncio.to_thread(self._evaluate, hour)
 
     def _is_due(self, hour: DirtyHour) -> bool:
-        return self._now_ns() >= self._not_before.get((hour.gateway_id, hour.hour_ns), 0)
+        not_before = self._not_before.get((hour.gateway_id, hour.hour_ns), 0)
+        now_ns = self._now_ns()
+        return now_ns >= max(not_before, self._streams.ends_ns(hour.gateway_id, now_ns))
 
     def _evaluate(self, hour: DirtyHour) -> None:
         key = (hour.gateway_id, hour.hour_ns)
@@ -140,7 +185,11 @@ class Worker:
         now_ns = self._now_ns()
         times = [now_ns + LONGEST_WAIT_NS, now_ns - now_ns % HOUR_NS + HOUR_NS]
         times += [at for at in self._not_before.values() if at > now_ns]
-        return max(min(times) - now_ns, SECOND_NS)
+        least_ns = SECOND_NS
+        if (end_ns := self._streams.next_end_ns(now_ns)) is not None:
+            times.append(end_ns)
+            least_ns = QUIET_NS
+        return max(min(times) - now_ns, least_ns)
 
 
 def live_interval_ns(count: int) -> int:

@@ -14,12 +14,14 @@ import structlog
 
 from edge_agent.applying import Applying, Line
 from edge_agent.buffer.records import Boot, Held
+from edge_agent.buffer.salvaging import Salvager
 from edge_agent.buffer.store import BufferUnavailableError, open_buffer
 from edge_agent.clock import NS_PER_S, Clock, SystemClock, boot_id
 from edge_agent.committer import Committer
 from edge_agent.config.model import AgentFile
 from edge_agent.config.plan import Plan
 from edge_agent.configured import Configured, documents_kept
+from edge_agent.hardware import hardware_facts
 from edge_agent.health.server import serve_health
 from edge_agent.health.systemd import Notifier, Progress, feed_watchdog, watchdog_s
 from edge_agent.identity import NextKey, credentials_folder, load_receipt_keys
@@ -28,6 +30,7 @@ from edge_agent.overview import Overview
 from edge_agent.pipeline import Ending, Intake
 from edge_agent.polling import Pollers
 from edge_agent.rekeying import Rekeying, settled_key
+from edge_agent.sameness import hardware_changes
 from edge_agent.uplink.client import Uplink, open_uplink
 
 # An orderly stop: what was read is committed within one limit, and sent within another. What is
@@ -51,7 +54,8 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
     settings, clock, progress = plan.settings, SystemClock(), Progress()
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
     limit_s = watchdog_s(os.environ, pid=os.getpid())
-    boot = Boot(boot_id=boot_id(), software=version("emissionwatch-edge"))
+    hardware = hardware_facts(settings.buffer.path.parent)
+    boot = Boot(boot_id=boot_id(), software=version("emissionwatch-edge"), hardware=hardware)
     keys = NextKey(key_file=settings.gateway.key_file)
     active = Configured.of(plan, settled_key(keys, settings.buffer.path, credentials_folder()))
     uploader = active.uploader(load_receipt_keys(settings.centre.receipt_key_file))
@@ -64,9 +68,15 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
     ):
         await documents_kept(buffer, plan)
         intake.remember(await buffer.marks())
+        for changed in await hardware_changes(buffer, hardware, now=clock.now()):
+            intake.record(changed)
+        salvager = Salvager(
+            buffer, settings.buffer.path, origin=active.origin, clock=clock, tell=intake.told
+        )
         plan = active.plan
         committer = Committer(intake, buffer)
         overview = Overview(plan, intake, committer, uplink, clock=clock)
+        overview.salvage = salvager.status
         rekeying = Rekeying(keys, committer, clock=clock)
         line = Line(
             intake=intake,
@@ -84,6 +94,7 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
             uploading(uplink, clock),
             until_done(committer.run(), limit_s=COMMIT_LIMIT_S),
             Ending(intake),
+            beside(salvager.run()),
             pollers,
             beside(applying.watch(orders.give)),
             beside(rekeying.watch()),

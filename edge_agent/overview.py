@@ -4,14 +4,15 @@ Nothing is kept here and nothing here is in the way of the line: every part is r
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Self
 
 import numpy as np
 
+from edge_agent.buffer.progress import Salvage
 from edge_agent.buffer.records import Held
 from edge_agent.buffer.store import Buffer
 from edge_agent.clock import Clock
@@ -27,6 +28,7 @@ from edge_agent.health.status import (
     ConfigurationStatus,
     DeviceStatus,
     Json,
+    SalvageStatus,
     Snapshot,
 )
 from edge_agent.health.systemd import Progress
@@ -53,6 +55,7 @@ class Overview:
         self.plan = plan
         self.scalings: Mapping[str, Scaling] = {}
         self.configuration = ConfigurationStatus(edition=plan.edition)
+        self.salvage: Callable[[], Salvage] = Salvage
         self.recent = intake.recent
         self._committer = committer
         self._uplink = uplink
@@ -82,10 +85,11 @@ class Overview:
                 is_simulated=self.plan.settings.gateway.simulated,
             ),
             devices=tuple(map(self._device, self.plan.devices)),
-            buffer=_buffer_status(self._committer),
+            buffer=_buffer_status(self._committer, self.salvage()),
             uplink=self._uplink.status(),
             clock=ClockStatus(state=trust.state, error_ms=trust.error_ms),
             configuration=self.configuration,
+            hardware_changed=self.recent.hardware_changed,
         )
 
     def channels(self) -> Iterator[ChannelStatus]:
@@ -184,7 +188,7 @@ class _Last:
         )
 
 
-def _buffer_status(committer: Committer[Buffer]) -> BufferStatus:
+def _buffer_status(committer: Committer[Buffer], salvage: Salvage) -> BufferStatus:
     buffer = committer.buffer
     backlog, usage, head = buffer.backlog(), buffer.usage(), buffer.head
     return BufferStatus(
@@ -199,4 +203,5 @@ def _buffer_status(committer: Committer[Buffer]) -> BufferStatus:
         is_full=committer.is_blocked,
         chain_id=head.header.chain_id if head is not None else None,
         batch_no=head.header.batch_no if head is not None else None,
+        salvage=SalvageStatus(**asdict(salvage)),
     )

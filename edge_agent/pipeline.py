@@ -27,6 +27,8 @@ ROWS_FULL: Final = 65_536
 URGENT_PAUSE_NS: Final = NS_PER_S
 # A device that waits for an acknowledgement gets it so soon, and the time of a commit.
 AWAITED_PAUSE_NS: Final = NS_PER_S // 5
+# Whoever waits without a limit asks again so often.
+DURABLE_LOOK_NS: Final = 60 * NS_PER_S
 # So many deliveries are remembered: more than every device together sends before one commit.
 MARKS_KEPT: Final = 16_384
 # Events never wait, so they count as well: pollers that wait tell one gap a device, and then one
@@ -198,6 +200,13 @@ class Intake:
         self.recent.heard(event)
         self._is_urgent = True
         self._wake.set()
+
+    async def told(self, events: Iterable[Event]) -> None:
+        """Hold events and return once they are durable."""
+        for event in events:
+            self.record(event)
+        while not await self.durable(self._clock.now().mono_ns + DURABLE_LOOK_NS):
+            continue
 
     def end(self, *, is_orderly: bool = True) -> None:
         """Say that nothing more will come: the last portion is due now.

@@ -14,11 +14,15 @@ EVENTS_KEPT: Final = 200
 
 @dataclass(slots=True)
 class Recent:
-    """The last reading of every channel by device, each device's last gap, and the last events."""
+    """The last reading of every channel by device, each device's last gap, and the last events.
+
+    `hardware_changed` names the facts of the machine that are others than at the last start.
+    """
 
     readings: dict[str, Readings] = field(default_factory=dict)
     gaps: dict[tuple[int, ...], Event] = field(default_factory=dict)
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    hardware_changed: tuple[str, ...] = ()
 
     def took(self, device: str, readings: Readings) -> None:
         """Remember a scan; the channels that it does not hold keep their last reading."""
@@ -35,6 +39,8 @@ class Recent:
     def heard(self, event: Event) -> None:
         """Remember an event; a gap also stands for its device until it is closed."""
         self.events.append(event)
+        if event.type == "hardware_changed":
+            self.hardware_changed = (*self.hardware_changed, str(event.fields["what"]))
         channels = event.fields.get("channels")
         if event.type == "gap" and isinstance(channels, list):
             self.gaps[tuple(int(str(channel)) for channel in channels)] = event

@@ -19,30 +19,30 @@ from central_sync.store.admission import (
     Refuse,
     Repeat,
     Sight,
+    Standing,
     Unfit,
     Unread,
     Warned,
 )
+from central_sync.store.lines import fork_alarm, main_at
 from edge_agent.wire.chain import successor_fault
 from edge_agent.wire.frame import FrameFlag
-from edge_agent.wire.vocabulary import BatchFlag, Verdict
-
-# A fork needs a person; until then the gateway keeps its batches and asks again.
-FORK_RETRY_S = 300
+from edge_agent.wire.vocabulary import Verdict
 
 
 def admit(candidate: Candidate, sight: Sight) -> Decision:
     """Return what to do with a candidate."""
-    known = sight.same_number
-    if known is not None and known.batch_hash == candidate.batch_hash:
+    known = sight.same
+    if known is not None:
         if not _completes(candidate, sight):
             return Repeat(receipt=known.receipt)
         return _by_body(candidate, sight, hole=None)
-    if not _is_genesis(candidate) and sight.before is None:
-        return _without_previous(candidate, sight, _named(candidate))
-    if _is_fork(candidate, sight):
-        return _forked(candidate)
-    return _by_body(candidate, sight, hole=None)
+    hole = None
+    if not candidate.header.is_genesis and sight.before is None:
+        hole = _named(candidate)
+        if not _hole_flags(candidate):
+            return _gap(candidate, sight, hole)
+    return _by_body(candidate, sight, hole=hole)
 
 
 def must_read(candidate: Candidate, sight: Sight) -> bool:
@@ -50,26 +50,19 @@ def must_read(candidate: Candidate, sight: Sight) -> bool:
 
     The candidate's body is Unread here.
     """
-    known = sight.same_number
-    if known is not None and known.batch_hash == candidate.batch_hash:
+    if sight.same is not None:
         return _completes(candidate, sight)
-    if not _is_genesis(candidate) and sight.before is None and not _hole_flags(candidate):
-        return False
-    return not _is_fork(candidate, sight)
+    is_placed = candidate.header.is_genesis or sight.before is not None
+    return is_placed or bool(_hole_flags(candidate))
 
 
 def _completes(candidate: Candidate, sight: Sight) -> bool:
     """Return whether this frame brings the readings of a batch stored as a headstone."""
-    known = sight.same_number
     return (
-        known is not None
-        and known.verdict is Verdict.HEADSTONE
+        sight.same is not None
+        and sight.same.verdict is Verdict.HEADSTONE
         and not candidate.flags & FrameFlag.HEADSTONE
     )
-
-
-def _is_genesis(candidate: Candidate) -> bool:
-    return bool(candidate.header.flags & BatchFlag.GENESIS)
 
 
 def _hole_flags(candidate: Candidate) -> FrameFlag:
@@ -86,34 +79,24 @@ def _named(candidate: Candidate) -> Previous:
     )
 
 
-def _is_fork(candidate: Candidate, sight: Sight) -> bool:
-    """Return whether another batch stands at this number, or another is named by the next one."""
-    if sight.same_number is not None:
-        return sight.same_number.batch_hash != candidate.batch_hash
-    return sight.after is not None and sight.after.header.prev_batch_hash != candidate.batch_hash
+def _is_branch(candidate: Candidate, sight: Sight) -> bool:
+    """Return whether this batch stands beside the main line of its chain.
 
-
-def _forked(candidate: Candidate) -> Refuse:
+    A genesis that continues a batch of a branch begins a chain of its own, whose main line it is.
+    """
+    if sight.same is not None:
+        return sight.same.is_branch
     header = candidate.header
-    detail = f"chain {header.chain_id} has two batches numbered {header.batch_no}"
-    return Refuse(
-        refusal=Refusal(
-            status=503,
-            code="fork",
-            frame=candidate.index,
-            detail=detail,
-            retry_after_s=FORK_RETRY_S,
-        ),
-        alarms=(Warned(code=AlarmCode.FORK, subject=str(header.chain_id), detail=detail),),
+    own = Standing(
+        batch_hash=candidate.batch_hash,
+        prev_batch_hash=header.prev_batch_hash,
+        is_behind=not header.is_genesis and sight.before is not None,
     )
+    return main_at((*sight.beside, own), sight.main_before) != candidate.batch_hash
 
 
-def _without_previous(candidate: Candidate, sight: Sight, missing: Previous) -> Decision:
-    """Decide on a batch whose previous batch is not stored: a hole if announced, else a gap."""
-    if _hole_flags(candidate):
-        if _is_fork(candidate, sight):
-            return _forked(candidate)
-        return _by_body(candidate, sight, hole=missing)
+def _gap(candidate: Candidate, sight: Sight, missing: Previous) -> Refuse:
+    """Refuse a batch whose previous batch is not stored, and tell from where on to send."""
     after_head = 0 if sight.head_no is None else sight.head_no + 1
     return Refuse(
         refusal=Refusal(
@@ -148,8 +131,7 @@ def _by_body(candidate: Candidate, sight: Sight, hole: Previous | None) -> Decis
                 )
             )
         case Unfit(code=code, detail=detail):
-            kept = _evidence(candidate, hole, AlarmCode.CONTENT, f"{code}: {detail}")
-            return replace(kept, completes=_completes(candidate, sight))
+            return _evidence(candidate, sight, hole, (AlarmCode.CONTENT, f"{code}: {detail}"))
         case Contents() as contents:
             return _by_place(candidate, sight, contents, hole)
         case _:
@@ -160,36 +142,41 @@ def _by_place(
     candidate: Candidate, sight: Sight, contents: Contents, hole: Previous | None
 ) -> Decision:
     """Decide on a batch that is readable, by whether it follows from what is stored."""
-    strays = _stray_alarm(candidate, contents)
-    if _completes(candidate, sight):
-        return Keep(verdict=Verdict.ACCEPTED, completes=True, alarms=strays)
-    if hole is None and contents.previous is not None and sight.before is None:
-        if not _hole_flags(candidate):
-            return _without_previous(candidate, sight, contents.previous)
+    if sight.same is None and contents.previous is not None and sight.before is None:
         hole = contents.previous
-    if not _is_genesis(candidate) and sight.before is not None:
+        if not _hole_flags(candidate):
+            return _gap(candidate, sight, hole)
+    if sight.same is None and not candidate.header.is_genesis and sight.before is not None:
         fault = successor_fault(sight.before.header, candidate.header)
         if fault is not None:
-            return _evidence(candidate, hole, AlarmCode.CHAIN, fault)
-    is_headstone = bool(candidate.flags & FrameFlag.HEADSTONE)
-    return Keep(
-        verdict=Verdict.HEADSTONE if is_headstone else Verdict.ACCEPTED,
-        hole=_hole(hole),
-        alarms=_hole_alarm(candidate, hole) + _late_fault(candidate, sight) + strays,
-    )
+            return _evidence(candidate, sight, hole, (AlarmCode.CHAIN, fault))
+    alarms = _late_faults(candidate, sight) + _stray_alarm(candidate, contents)
+    is_branch = _is_branch(candidate, sight)
+    verdict = Verdict.BRANCH if is_branch else Verdict.ACCEPTED
+    if candidate.flags & FrameFlag.HEADSTONE:
+        verdict = Verdict.HEADSTONE
+    return _kept(candidate, sight, hole, Keep(verdict=verdict, alarms=alarms))
 
 
-def _evidence(candidate: Candidate, hole: Previous | None, code: AlarmCode, fault: str) -> Keep:
+def _evidence(
+    candidate: Candidate, sight: Sight, hole: Previous | None, fault: tuple[AlarmCode, str]
+) -> Keep:
+    code, detail = fault
     header = candidate.header
-    detail = f"batch {header.batch_no} of chain {header.chain_id}: {fault}"
-    return Keep(
-        verdict=Verdict.QUARANTINED,
-        hole=_hole(hole),
-        alarms=(
-            Warned(code=code, subject=str(header.chain_id), detail=detail),
-            *_hole_alarm(candidate, hole),
-        ),
-    )
+    detail = f"batch {header.batch_no} of chain {header.chain_id}: {detail}"
+    alarm = Warned(code=code, subject=str(header.chain_id), detail=detail)
+    return _kept(candidate, sight, hole, Keep(verdict=Verdict.QUARANTINED, alarms=(alarm,)))
+
+
+def _kept(candidate: Candidate, sight: Sight, hole: Previous | None, keep: Keep) -> Keep:
+    """Return how a batch is kept: on which line, behind which hole, with which alarms of those."""
+    is_branch = _is_branch(candidate, sight)
+    if _completes(candidate, sight):
+        return replace(keep, completes=True, is_branch=is_branch)
+    alarms = _hole_alarm(candidate, hole) + keep.alarms
+    if is_branch:
+        alarms = (fork_alarm(candidate.header.chain_id, candidate.header.batch_no), *alarms)
+    return replace(keep, hole=_hole(hole), alarms=alarms, is_branch=is_branch)
 
 
 def _hole(missing: Previous | None) -> Hole | None:
@@ -214,13 +201,15 @@ def _stray_alarm(candidate: Candidate, contents: Contents) -> tuple[Warned, ...]
     return (Warned(code=AlarmCode.CLOCK, subject=str(header.chain_id), detail=detail),)
 
 
-def _late_fault(candidate: Candidate, sight: Sight) -> tuple[Warned, ...]:
-    """Return an alarm if the batch stored behind a hole does not follow from what fills it."""
-    if sight.after is None:
+def _late_faults(candidate: Candidate, sight: Sight) -> tuple[Warned, ...]:
+    """Return alarms for batches stored behind a hole that do not follow from what fills it."""
+    if sight.same is not None:
         return ()
-    fault = successor_fault(candidate.header, sight.after.header)
-    if fault is None:
-        return ()
-    after = sight.after.header
-    detail = f"batch {after.batch_no} of chain {after.chain_id}: {fault}"
-    return (Warned(code=AlarmCode.CHAIN, subject=str(after.chain_id), detail=detail),)
+    alarms: list[Warned] = []
+    for known in sight.after:
+        after = known.header
+        fault = successor_fault(candidate.header, after)
+        if fault is not None:
+            detail = f"batch {after.batch_no} of chain {after.chain_id}: {fault}"
+            alarms.append(Warned(code=AlarmCode.CHAIN, subject=str(after.chain_id), detail=detail))
+    return tuple(alarms)

@@ -30,13 +30,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingest:
-    """What an upload needs; `on_stored` is called after batches were stored."""
+    """What an upload needs; `on_stored` is called after batches of a gateway were stored."""
 
     store: Store
     committer: Committer
     receipt_key: VerifyingKey
     metrics: IngestMetrics
-    on_stored: Callable[[], None]
+    on_stored: Callable[[UUID], None]
     under_way: Counter[UUID] = field(default_factory=Counter)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
@@ -63,7 +63,7 @@ class Ingest:
         outcome = await self.committer.commit(submission)
         self._count(submission, outcome)
         if outcome.verdicts:
-            self.on_stored()
+            self.on_stored(gateway_id)
         return outcome
 
     async def _prepared(self, gateway_id: UUID, body: bytes, encoding: str) -> Submission:
@@ -96,6 +96,8 @@ class Ingest:
             self._told(submission.gateway_id, outcome.refusal)
         if Verdict.QUARANTINED in outcome.verdicts:
             log.error("batch.quarantined", gateway=str(submission.gateway_id))
+        if Verdict.BRANCH in outcome.verdicts:
+            log.error("chain.forked", gateway=str(submission.gateway_id))
 
     def _told(self, gateway_id: UUID, refusal: Refusal) -> None:
         self.metrics.frames.labels(result=refusal.code).inc()

@@ -134,27 +134,41 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A stored batch as the decision sees it."""
+    """A stored batch as the decision sees it; `is_branch`: it is not on the main line."""
 
     header: Header
     batch_hash: Hash
     verdict: Verdict
     receipt: bytes
+    is_branch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A batch at a number of a chain; `is_behind`: the batch that it names is stored."""
+
+    batch_hash: Hash
+    prev_batch_hash: Hash
+    is_behind: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
     """What is stored around one candidate.
 
-    `same_number`: the batch under its chain and number; `before`: the batch with the hash it
-    names (for a genesis: the one its continue event names), `after`: the batch numbered next;
-    `head_no`: highest number of the chain in which `before` is looked for, None if it is empty.
+    `same`: the candidate itself; `before`: the batch with the hash it names (for a genesis: the
+    one its continue event names); `after`: the batches that name it, and come next in its chain;
+    `beside`: the other batches at its number, the one stored first first; `main_before`: the main
+    line's batch one number lower; `head_no`: highest number on the main line of the chain in which
+    `before` is looked for, None if it is empty.
     """
 
-    same_number: Known | None
-    before: Known | None
-    after: Known | None
-    head_no: int | None
+    same: Known | None = None
+    before: Known | None = None
+    after: tuple[Known, ...] = ()
+    beside: tuple[Standing, ...] = ()
+    main_before: Hash | None = None
+    head_no: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,12 +189,16 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """Store the batch; `hole` is the missing batch it follows; `completes` a stored headstone."""
+    """Store the batch; `hole` is the missing batch it follows; `completes` a stored headstone.
+
+    `is_branch`: it stands beside the main line of its chain.
+    """
 
     verdict: Verdict
     hole: Hole | None = None
     alarms: tuple[Warned, ...] = ()
     completes: bool = False
+    is_branch: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

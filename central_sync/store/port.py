@@ -136,9 +136,19 @@ class Record(Protocol):
     def batches_touching(
         self, gateway_id: UUID, from_ns: int, to_ns: int
     ) -> tuple[StoredBatch, ...]:
-        """Return accepted batches (verdict 0) that may have a row with from_ns <= at < to_ns.
+        """Return readable batches of main lines that may have a row with from_ns <= at < to_ns.
 
-        Ordered by chain id and number, so that the order of arrival does not show.
+        Ordered by chain id and number, so that the order of arrival does not show. Verdict 0, or
+        2 where what arrived later showed that the batch is on the main line after all.
+        """
+        ...
+
+    def branches_touching(
+        self, gateway_id: UUID, from_ns: int, to_ns: int
+    ) -> tuple[StoredBatch, ...]:
+        """Return readable batches of branches that may have a row with from_ns <= at < to_ns.
+
+        They feed no calculation. Ordered as above, batches of one number by their hash.
         """
         ...
 

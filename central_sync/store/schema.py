@@ -106,8 +106,10 @@ by_rowid(
     col("at_max", INT64, may_lack=True),
     col("record_count", sa.Integer()),
     col("body", BYTES),
-    sa.Index("batch_by_number", "gateway_id", "chain_id", "batch_no", unique=True),
+    sa.Index("batch_by_number", "gateway_id", "chain_id", "batch_no", "batch_hash", unique=True),
 )
+# Which of them stand beside the main line of their chain: found anew when holes are filled.
+by_key("branch", key("batch_id", INT64))
 by_key(
     "batch_quarter",
     key("gateway_id", BYTES),
@@ -128,7 +130,7 @@ by_key(
     key("gateway_id", BYTES),
     key("chain_id", BYTES),
     key("batch_no", INT64),
-    col("batch_hash", BYTES),
+    key("batch_hash", BYTES),
     col("is_headstone", sa.Integer()),
     col("opened_ns", INT64),
     col("shrunk_ns", INT64),

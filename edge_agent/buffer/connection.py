@@ -18,8 +18,11 @@ from edge_agent.buffer.faults import BufferFullError
 SqlValue: TypeAlias = bytes | int | str | None
 Row: TypeAlias = tuple[SqlValue, ...]
 
-# Primary result codes that mean damaged bytes, not a refusing device (sqlite.org/rescode.html).
-DAMAGED_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# Primary result codes that mean damaged bytes, not a refusing device (sqlite.org/rescode.html). No
+# statement of ours breaks a constraint unless a table hides rows that it has.
+DAMAGED_CODES = frozenset(
+    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT}
+)
 
 
 def is_damage(error: sqlite3.Error) -> bool:

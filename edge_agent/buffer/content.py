@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from edge_agent.buffer.records import Head, Held
-from edge_agent.buffer.retention import Run
+from edge_agent.buffer.retention import Run, Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +27,18 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intact:
-    """A buffer that was verified; `head` is None before its first batch."""
+    """A buffer that was verified; `head` is None before its first batch.
+
+    `salvaged` are the positions given to batches of damaged files. Below `verified_from` a batch
+    without a receipt was not verified whole: it is, before it leaves.
+    """
 
     head: Head | None = None
     runs: tuple[Run, ...] = ()
+    salvaged: tuple[Span, ...] = ()
+    verified_from: int = 0
     chains: Mapping[UUID, int]
     unreceipted: Tally = Tally()
-    held_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,24 @@ It follows the disk and never leads it, but for receipts: those count at once an
 with the next commit, because a lost receipt is only asked for again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from edge_agent.buffer.content import Intact, Tally
 from edge_agent.buffer.records import Backlog, Head, Held, Key
-from edge_agent.buffer.retention import FREEING, Run, Span, is_receipted, waiting, with_receipts
+from edge_agent.buffer.retention import (
+    FREEING,
+    LOWEST_POSITION,
+    WINDOW,
+    Run,
+    Span,
+    is_receipted,
+    spans_with,
+    united,
+    waiting,
+    with_receipts,
+)
 from edge_agent.buffer.table import Placed
 from edge_agent.wire.receipt import Receipt
 
@@ -31,6 +42,8 @@ class Ledger:
     def __init__(self, intact: Intact) -> None:
         self.head = intact.head
         self.runs = intact.runs
+        self.salvaged = intact.salvaged
+        self.verified_from = intact.verified_from
         self._stored_runs = intact.runs
         self._chains = dict(intact.chains)
         self._tally = intact.unreceipted
@@ -54,19 +67,35 @@ class Ledger:
         )
 
     @property
+    def newest_receipt(self) -> Receipt | None:
+        """The receipt that was given last, of those that are kept: one for each run."""
+        kept = (Receipt.unpack(run.receipt) for run in reversed(self.runs))
+        return max(kept, key=lambda receipt: receipt.received_ns, default=None)
+
+    @property
     def waiting(self) -> tuple[Span, ...]:
         """Positions without a receipt, oldest first."""
-        return tuple(waiting(self.runs, self.head_place[0]))
+        return tuple(waiting(self.runs, self.head_place[0], self.salvaged))
 
     @property
     def unstored_runs(self) -> tuple[frozenset[Run], frozenset[Run]]:
         """Runs to delete from the disk, and runs to insert."""
-        stored, present = frozenset(self._stored_runs), frozenset(self.runs)
-        return stored - present, present - stored
+        present = frozenset(self.runs)
+        return self.stored_runs - present, present - self.stored_runs
+
+    @property
+    def stored_runs(self) -> frozenset[Run]:
+        """The runs that the disk has."""
+        return frozenset(self._stored_runs)
 
     def runs_stored(self) -> None:
         """Note that the disk now has the runs as they are."""
         self._stored_runs = self.runs
+
+    def positions_of(self, keys: Iterable[Key]) -> list[int]:
+        """Return where these batches stand, those of unknown chains left out."""
+        places = (self.position_of(key) for key in keys)
+        return [place for place in places if place is not None]
 
     def position_of(self, key: Key) -> int | None:
         """Return where a batch stands or stood; None if this buffer never had it."""
@@ -79,6 +108,47 @@ class Ledger:
         """Return the position of the newest batch of a chain; 0 if there is no such chain."""
         start = self._chains.get(chain_id)
         return 0 if start is None else self._end_of(start)
+
+    def start_of(self, chain_id: UUID) -> int | None:
+        """Return the first position of a chain; below zero for one of damaged files."""
+        return self._chains.get(chain_id)
+
+    @property
+    def starts(self) -> Mapping[UUID, int]:
+        """The first position of each chain; below zero for those of damaged files."""
+        return self._chains
+
+    @property
+    def lowest_free(self) -> int:
+        """The first position of the window that the next salvaged chain gets."""
+        below = [start for start in self._chains.values() if start < 0]
+        return max(below, default=LOWEST_POSITION - WINDOW) + WINDOW
+
+    def joined(self, more: Iterable[Run]) -> tuple[Run, ...]:
+        """Return the runs together with those of salvaged batches, which may overlap them."""
+        below = [*(run for run in self.runs if run.first < 0), *more]
+        receipts = {run.last: run.receipt for run in below}
+        spans = united(Span(first=run.first, last=run.last) for run in below)
+        return (
+            *(Run(first=each.first, last=each.last, receipt=receipts[each.last]) for each in spans),
+            *(run for run in self.runs if run.first > 0),
+        )
+
+    def adopted(
+        self,
+        runs: tuple[Run, ...],
+        chains: Mapping[UUID, int],
+        batches: Iterable[tuple[int, Held]],
+    ) -> None:
+        """Note salvaged batches that are durable now, with the chains and receipts they have."""
+        self.runs = self._stored_runs = runs
+        self._chains.update(chains)
+        positions: list[int] = []
+        for position, held in batches:
+            positions.append(position)
+            if not is_receipted(runs, position):
+                self._tally = self._tally.plus(held)
+        self.salvaged = spans_with(self.salvaged, positions)
 
     def chain_began(self, chain_id: UUID, position: int) -> None:
         """Note the first position of a chain."""
@@ -112,7 +182,7 @@ class Ledger:
             runs=runs,
             tally=tally,
             fresh_count=len(fresh),
-            waiting=tuple(waiting(runs, self.head_place[0])),
+            waiting=tuple(waiting(runs, self.head_place[0], self.salvaged)),
         )
 
     def settled(

@@ -12,24 +12,29 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+import structlog
+
 from edge_agent.buffer.committing import Beginning
 from edge_agent.buffer.content import Damaged, Intact
 from edge_agent.buffer.faults import BufferUnavailableError
-from edge_agent.buffer.reading import key_after, last_verified
-from edge_agent.buffer.records import Head
+from edge_agent.buffer.log_check import log_fault
+from edge_agent.buffer.quarantine import files_of, folders, put_away, set_aside
+from edge_agent.buffer.reading import Limit, key_after, last_verified
+from edge_agent.buffer.records import Backlog, Head, Usage
 from edge_agent.buffer.verifying import inspect_file
+from edge_agent.clock import Clock
 from edge_agent.wire.batch import Origin
 
-QUARANTINE: Final = "quarantine"
 KEY_ROTATION: Final = "key_rotation"
-# The database first: a log without its database is found and moved at the next start, a database
-# without its log would pass for an older, intact buffer.
-SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
+
+log = structlog.get_logger()
+
+# To find what a new chain follows may take so long, after the start has looked at the file itself.
+LAST_LIMIT_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +56,7 @@ def sole_owner(path: Path) -> Iterator[None]:
 
     """
     try:
-        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        lock = _lock_file(path.with_name(path.name + ".lock"))
     except OSError as error:
         raise BufferUnavailableError(
             f"{path}: {error.strerror}; make its folder writable for the agent"
@@ -68,7 +73,14 @@ def sole_owner(path: Path) -> Iterator[None]:
         os.close(lock)
 
 
-async def examine(path: Path, *, origin: Origin, utc_ns: int) -> Found:
+def _lock_file(file: Path) -> int:
+    """Return the open lock file; what is no file, and so was never locked by us, is put away."""
+    if os.path.lexists(file) and not file.is_file():
+        put_away(file)
+    return os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+async def examine(path: Path, *, origin: Origin, clock: Clock) -> Found:
     """Verify the buffer's files, move them aside if they are damaged, and say how to go on.
 
     Raises:
@@ -76,46 +88,65 @@ async def examine(path: Path, *, origin: Origin, utc_ns: int) -> Found:
 
     """
     try:
-        return await asyncio.to_thread(_examine, path, origin, utc_ns)
+        return await asyncio.to_thread(_examine, path, origin, clock)
     except (OSError, sqlite3.Error) as error:
         raise BufferUnavailableError(f"{path}: {error}; see that the agent may write it") from error
 
 
-def _examine(path: Path, origin: Origin, utc_ns: int) -> Found:
+def _examine(path: Path, origin: Origin, clock: Clock) -> Found:
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, "its folder cannot be written")
-    content = _content(path, origin)
+    content = _content(path, origin, clock)
     if isinstance(content, Damaged):
         boot_count = 0 if content.last is None else content.last.header.boot_count
+        last = content.last or _last_set_aside(path, origin, clock)
         return Found(
             intact=Intact(chains={}),
-            beginning=beginning("quarantine", content.last or _last_set_aside(path, origin)),
+            beginning=beginning("quarantine", last),
             damage=content,
-            quarantine=set_aside(path, utc_ns=utc_ns, boot_count=boot_count),
+            quarantine=set_aside(path, utc_ns=clock.now().utc_ns, boot_count=boot_count),
         )
     return Found(
-        intact=content, beginning=_beginning(path, origin, content), damage=None, quarantine=None
+        intact=content,
+        beginning=_beginning(path, origin, content, clock),
+        damage=None,
+        quarantine=None,
     )
 
 
-def _content(path: Path, origin: Origin) -> Intact | Damaged:
+def _content(path: Path, origin: Origin, clock: Clock) -> Intact | Damaged:
     """Return what is in the files, also where there is no database, or no file at all."""
+    foreign = next((file for file in files_of(path) if _is_foreign(file)), None)
+    if foreign is not None:
+        return Damaged(
+            what=f"{foreign.name} is no file that the agent may read and write", last=None
+        )
     if path.is_file() and path.stat().st_size:
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise PermissionError(errno.EACCES, "cannot be read and written")
-        return inspect_file(path, gateway_id=origin.gateway_id, key=origin.key.verifying_key)
-    if any(_is_content(file) for file in _files(path)):
+        found = inspect_file(
+            path, gateway_id=origin.gateway_id, key=origin.key.verifying_key, clock=clock
+        )
+        fault = log_fault(path.with_name(f"{path.name}-wal"))
+        if fault is None or isinstance(found, Damaged):
+            return found
+        return Damaged(what=fault, last=found.head)
+    if any(_is_content(file) for file in files_of(path)):
         return Damaged(what="a log without its database, or no file where one should be", last=None)
     return Intact(chains={})
 
 
-def _beginning(path: Path, origin: Origin, content: Intact) -> Beginning | None:
+def _is_foreign(file: Path) -> bool:
+    """Return whether SQLite would stumble over what stands in the place of one of its files."""
+    if not os.path.lexists(file):
+        return False
+    return not file.is_file() or not os.access(file, os.R_OK | os.W_OK)
+
+
+def _beginning(path: Path, origin: Origin, content: Intact, clock: Clock) -> Beginning | None:
     """Return the chain to begin, or None to go on with the one there is."""
     if content.head is None:
-        is_first = not list(_set_aside_files(path))
-        if is_first:
+        if not folders(path):
             return beginning("enrol")
-        return beginning("quarantine", _last_set_aside(path, origin))
+        return beginning("quarantine", _last_set_aside(path, origin, clock))
     if content.head.header.key_id != origin.key.key_id:
         is_next = key_after(path) == origin.key.key_id
         return beginning(KEY_ROTATION if is_next else "reset")
@@ -127,81 +158,34 @@ def beginning(reason: str, previous: Head | None = None) -> Beginning:
     return Beginning(reason=reason, chain_id=uuid4(), previous=previous)
 
 
-def set_aside(path: Path, *, utc_ns: int, boot_count: int) -> Path | None:
-    """Move the buffer's files into quarantine/<utc>-<boot>/ beside it; return that folder.
-
-    Returns None where there is nothing to move. The folders are flushed before it returns.
-
-    Raises:
-        BufferUnavailableError: the files cannot be moved.
-
-    """
-    try:
-        return _moved(path, utc_ns, boot_count)
-    except OSError as error:
-        raise BufferUnavailableError(
-            f"{path}: damaged, and cannot be set aside: {error.strerror}"
-        ) from error
-
-
-def _moved(path: Path, utc_ns: int, boot_count: int) -> Path | None:
-    present = [file for file in _files(path) if os.path.lexists(file)]
-    if not present:
-        return None
-    utc = datetime.fromtimestamp(utc_ns // 1_000_000_000, tz=UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = _new_folder(path.parent / QUARANTINE, f"{utc}-{boot_count}")
-    for file in present:
-        file.rename(folder / file.name)
-    for changed in (folder, folder.parent, path.parent):
-        _flush_folder(changed)
-    return folder
-
-
-def _files(path: Path) -> list[Path]:
-    return [path.with_name(path.name + suffix) for suffix in SUFFIXES]
+def tell_opening(path: Path, found: Found, backlog: Backlog, usage: Usage) -> None:
+    """Log what a start found and what it goes on with."""
+    if found.damage is not None:
+        log.error("buffer.quarantined", fault=found.damage.what, folder=str(found.quarantine))
+    log.info(
+        "buffer.opened",
+        path=str(path),
+        unreceipted=backlog.unreceipted_count,
+        used_bytes=usage.used_bytes,
+    )
 
 
 def _is_content(file: Path) -> bool:
     return os.path.lexists(file) and not (file.is_file() and not file.stat().st_size)
 
 
-def _set_aside_files(path: Path) -> Iterator[Path]:
-    """Yield the databases of earlier quarantines."""
-    yield from (path.parent / QUARANTINE).glob(f"*/{path.name}")
-
-
-def _last_set_aside(path: Path, origin: Origin) -> Head | None:
+def _last_set_aside(path: Path, origin: Origin, clock: Clock) -> Head | None:
     """Return the newest batch of the newest quarantine that has one.
 
     Found when a start was cut off between moving damaged files and its first commit.
     """
-    for file in sorted(_set_aside_files(path), key=_age, reverse=True):
-        if file.is_file():
-            return last_verified(file, gateway_id=origin.gateway_id, key=origin.key.verifying_key)
+    for folder in reversed(folders(path)):
+        file = folder / path.name
+        if file.is_file() and os.access(file, os.R_OK):
+            return last_verified(
+                file,
+                gateway_id=origin.gateway_id,
+                key=origin.key.verifying_key,
+                limit=Limit(clock, LAST_LIMIT_S),
+            )
     return None
-
-
-def _age(file: Path) -> tuple[float, str]:
-    return file.parent.stat().st_mtime, file.parent.name
-
-
-def _new_folder(parent: Path, name: str) -> Path:
-    """Make a folder of this name, with a number behind it if there is one already."""
-    parent.mkdir(exist_ok=True)
-    for attempt in range(1000):
-        folder = parent / (name if attempt == 0 else f"{name}-{attempt}")
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        return folder
-    raise BufferUnavailableError(f"{parent / name}: a thousand quarantines; remove old ones")
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make renames in a folder survive a power cut (fsync(2), NOTES on directories)."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -46,7 +46,7 @@ class Quota:
             BufferFullError: what may be forgotten is not enough.
 
         """
-        needed = sum(map(_pages, batches))
+        needed = pages_of(batches)
         evicted = 0
         free = await self._free_pages()
         for span in forgettable:
@@ -68,7 +68,7 @@ class Quota:
         return self._page_limit - count + free
 
 
-def _pages(batch: SignedBatch) -> int:
-    """Return the pages a batch may take at most."""
+def pages_of(batches: Iterable[SignedBatch]) -> int:
+    """Return the pages that batches may take at most."""
     content_bytes = schema.PAGE_BYTES - schema.PAGE_POINTER_BYTES
-    return SPARE_PAGES + (len(batch.body) + ROW_BYTES) // content_bytes
+    return sum(SPARE_PAGES + (len(each.body) + ROW_BYTES) // content_bytes for each in batches)

@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from edge_agent.buffer.records import Head
+from edge_agent.clock import NS_PER_S, Clock
 from edge_agent.wire.batch import open_body
 from edge_agent.wire.events import KEY_ROTATED, parse_event
 from edge_agent.wire.header import Header, batch_hash
@@ -18,35 +19,74 @@ from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
 from edge_agent.wire.vocabulary import Hash
 
-# What reading damaged bytes can raise besides our own errors: a value of another type, a number
-# out of range, or whatever SQLite says.
-DAMAGE_ERRORS: Final = (RefusedError, sqlite3.Error, ValueError, TypeError, OverflowError)
+# What reading damaged bytes can raise besides our own errors: a value of another type (bytes where
+# a number was stored have none of its methods), a number out of range, or whatever SQLite says: it
+# runs out of memory over a damaged schema, however much there is.
+DAMAGE_ERRORS: Final = (
+    *(RefusedError, sqlite3.Error, MemoryError),
+    *(ValueError, TypeError, AttributeError, OverflowError),
+)
+
+
+# Operations of SQLite's machine between two looks at the clock: some milliseconds.
+OPERATIONS: Final = 100_000
+# No body and no document has more bytes: a damaged length must not cost memory.
+LONGEST_VALUE: Final = 72 * 1024 * 1024
+
+
+class DamagedError(Exception):
+    """A stored byte is not what it was; the message says where."""
+
+
+class Limit:
+    """How long one look at a file may take."""
+
+    def __init__(self, clock: Clock, limit_s: float) -> None:
+        self._clock = clock
+        self._began_ns = clock.now().mono_ns
+        self._limit_ns = round(limit_s * NS_PER_S)
+
+    def is_near(self) -> bool:
+        """Return whether half of it has passed."""
+        return 2 * (self._clock.now().mono_ns - self._began_ns) > self._limit_ns
+
+    def is_over(self) -> bool:
+        """Return whether it has passed."""
+        return self._clock.now().mono_ns - self._began_ns > self._limit_ns
 
 
 @contextmanager
-def opened_read_only(path: Path) -> Iterator[sqlite3.Connection]:
+def opened_read_only(path: Path, limit: Limit | None = None) -> Iterator[sqlite3.Connection]:
     """Yield a connection that sees what has been committed, log included, and writes nothing.
+
+    Args:
+        path: of the database.
+        limit: ends a query that is running when it has passed: damaged pages may lead in circles.
 
     Raises:
         sqlite3.Error: the file is no database, or may not be read.
 
     """
     with closing(_connected(path)) as connection:
+        if limit is not None:
+            connection.set_progress_handler(limit.is_over, OPERATIONS)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("PRAGMA busy_timeout = 5000")
         yield connection
 
 
-def last_verified(path: Path, *, gateway_id: UUID, key: VerifyingKey) -> Head | None:
+def last_verified(path: Path, *, gateway_id: UUID, key: VerifyingKey, limit: Limit) -> Head | None:
     """Return the newest batch of a damaged file whose header and signature verify, if any.
 
-    Newest first finds it at once unless the damage is there; then it is found from the other end.
+    Newest first finds it at once unless the damage is there; then it is found from the other end,
+    as far as the limit allows.
     """
-    with closing(_verified_heads(path, "DESC", gateway_id, key)) as newest_first:
+    with closing(_verified_heads(path, "DESC", gateway_id, key, limit)) as newest_first:
         found = next(newest_first, None)
     if found is None:
-        for head in _verified_heads(path, "ASC", gateway_id, key):
+        for head in _verified_heads(path, "ASC", gateway_id, key, limit):
             found = head
     return found
 
@@ -60,7 +100,7 @@ def key_after(path: Path) -> Hash | None:
     try:
         with opened_read_only(path) as connection:
             packed, body = connection.execute(
-                "SELECT header, body FROM sealed ORDER BY position DESC LIMIT 1"
+                "SELECT header, body FROM sealed WHERE position > 0 ORDER BY position DESC LIMIT 1"
             ).fetchone() or (b"", b"")
         header = Header.unpack(packed)
         lines = open_body(header, body).event_lines
@@ -73,18 +113,20 @@ def key_after(path: Path) -> Hash | None:
 
 
 def _verified_heads(
-    path: Path, order: str, gateway_id: UUID, key: VerifyingKey
+    path: Path, order: str, gateway_id: UUID, key: VerifyingKey, limit: Limit
 ) -> Generator[Head, None, None]:
-    """Yield what verifies, in this order, until damage stops the walk."""
+    """Yield what verifies, in this order, until damage or the limit stops the walk."""
     try:
-        with opened_read_only(path) as connection:
+        with opened_read_only(path, limit) as connection:
             for row in connection.execute(
                 "SELECT position, batch_hash, header, signature FROM sealed"  # noqa: S608 - DESC or ASC, from above
-                f" ORDER BY position {order}"
+                f" WHERE position > 0 ORDER BY position {order}"
             ):
                 head = _verified_head(row, gateway_id, key)
                 if head is not None:
                     yield head
+                if limit.is_over():
+                    return
     except DAMAGE_ERRORS:
         return
 

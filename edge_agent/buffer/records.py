@@ -1,6 +1,6 @@
 """What goes into the buffer and what it tells about itself; plain values, no I/O."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 from uuid import UUID
@@ -128,6 +128,14 @@ class Backlog:
     size_bytes: int
     oldest: Held | None
     newest: Held | None
+
+    def may_go_first(self, newest: Iterable[Held]) -> tuple[Held, ...]:
+        """Return those of the newest batches that the centre can verify before it has the oldest.
+
+        It learns of another key by the last batch of the one before: only those under one key.
+        """
+        oldest = self.oldest
+        return tuple(held for held in newest if oldest is None or held.key_id == oldest.key_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,11 @@
 
 A batch is named by its position, a count over all chains of the buffer. Every position up to the
 head is either in a run, and then its batch may be gone, or it is held. Only batches with a receipt
-that frees their readings ever become forgettable, and the head never does.
+that frees their readings ever become forgettable, and the head never does. Batches salvaged from
+damaged files have positions below zero, where only the spans that were salvaged exist.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,6 +16,10 @@ from typing import Final
 from edge_agent.wire.vocabulary import Hash, Verdict
 
 FIRST_POSITION: Final = 1
+# Each salvaged chain has a window of its own below zero, later ones above earlier ones: batch n of
+# a chain stands at the window's start + n. Four million windows, each of 30,000 years at 1 s.
+LOWEST_POSITION: Final = -(2**62)
+WINDOW: Final = 2**40
 
 # docs/wire-format.md section 13: readings may be forgotten against these. A receipt for a
 # headstone says that the centre still lacks the readings.
@@ -42,8 +48,13 @@ class Run:
     @property
     def sha256(self) -> Hash:
         """What the stored row must hash to, so that damage cannot free a batch."""
-        places = self.first.to_bytes(8, "little") + self.last.to_bytes(8, "little")
-        return Hash(sha256(places + self.receipt).digest())
+        return hash_of_span(self.first, self.last, self.receipt)
+
+
+def hash_of_span(first: int, last: int, content: bytes = b"") -> Hash:
+    """Return what the stored row of a span of positions must hash to."""
+    places = (place.to_bytes(8, "little", signed=True) for place in (first, last))
+    return Hash(sha256(b"".join((*places, content))).digest())
 
 
 def with_receipts(
@@ -77,21 +88,53 @@ def is_receipted(runs: Iterable[Run], position: int) -> bool:
     return any(run.first <= position <= run.last for run in runs)
 
 
-def waiting(runs: Sequence[Run], head: int) -> Iterator[Span]:
-    """Yield the positions up to the head that have no receipt, oldest first.
+def waiting(runs: Sequence[Run], head: int, salvaged: Sequence[Span] = ()) -> Iterator[Span]:
+    """Yield the positions that have no receipt, oldest first.
 
     Args:
         runs: disjoint, by rising position.
         head: position of the newest batch; 0 when there is none.
+        salvaged: positions below zero that were given to salvaged batches; disjoint, rising.
 
     """
-    next_position = FIRST_POSITION
-    for run in runs:
-        if next_position < run.first:
-            yield Span(first=next_position, last=run.first - 1)
-        next_position = run.last + 1
-    if next_position <= head:
-        yield Span(first=next_position, last=head)
+    left = list(runs)[::-1]
+    for span in (*salvaged, Span(first=FIRST_POSITION, last=head)):
+        next_position = span.first
+        while left and left[-1].last < next_position:
+            left.pop()
+        while left and left[-1].first <= span.last:
+            run = left[-1]
+            if next_position < run.first:
+                yield Span(first=next_position, last=run.first - 1)
+            next_position = run.last + 1
+            if run.last > span.last:
+                break
+            left.pop()
+        if next_position <= span.last:
+            yield Span(first=next_position, last=span.last)
+
+
+def is_within(spans: Sequence[Span], position: int) -> bool:
+    """Return whether one of these spans, which rise, holds a position."""
+    index = bisect_right(spans, position, key=lambda span: span.first) - 1
+    return index >= 0 and position <= spans[index].last
+
+
+def spans_with(spans: Iterable[Span], positions: Iterable[int]) -> tuple[Span, ...]:
+    """Return the spans that hold these positions too, neighbours joined, by rising position."""
+    return united((*spans, *(Span(first=place, last=place) for place in positions)))
+
+
+def united(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Return the same positions in as few spans as possible, by rising position."""
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda each: each.first):
+        if joined and span.first <= joined[-1].last + 1:
+            last = max(joined[-1].last, span.last)
+            joined[-1] = Span(first=joined[-1].first, last=last)
+        else:
+            joined.append(span)
+    return tuple(joined)
 
 
 def oldest_positions(spans: Iterable[Span], limit: int) -> list[int]:

@@ -57,6 +57,7 @@ PRAGMAS: Final[tuple[tuple[str, str, str | int], ...]] = (
 # A batch never changes after its insert, so that no commit rewrites a body: what is receipted
 # stands apart, as runs of positions. A position counts the batches of a buffer, over all chains.
 # What devices sent unasked is known by its mark: one that is damaged only fails to be recognised.
+# Batches salvaged from damaged files have positions below zero, in the spans of `salvaged`.
 TABLES: Final = (
     """
     CREATE TABLE chain (
@@ -91,6 +92,20 @@ TABLES: Final = (
     CREATE TABLE delivered (
       number INTEGER PRIMARY KEY,
       mark BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE salvaged (
+      first_position INTEGER PRIMARY KEY,
+      last_position INTEGER NOT NULL CHECK (last_position BETWEEN first_position AND -1),
+      sha256 BLOB NOT NULL CHECK (length(sha256) = 32)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE fact (
+      name TEXT PRIMARY KEY,
+      content TEXT NOT NULL,
+      sha256 BLOB NOT NULL CHECK (length(sha256) = 32)
     ) STRICT
     """,
     """

@@ -10,11 +10,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
-import structlog
-
 from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
-from edge_agent.buffer.ledger import Settlement
-from edge_agent.buffer.opening import Found, examine, sole_owner
+from edge_agent.buffer.ledger import Ledger, Settlement
+from edge_agent.buffer.opening import examine, sole_owner, tell_opening
 from edge_agent.buffer.records import (
     Backlog,
     Boot,
@@ -39,8 +37,6 @@ from edge_agent.wire.vocabulary import Hash
 
 __all__ = ["Buffer", "BufferFullError", "BufferUnavailableError", "open_buffer"]
 
-log = structlog.get_logger()
-
 
 class Buffer:
     """What `open_buffer` yields; it belongs to one event loop."""
@@ -52,9 +48,13 @@ class Buffer:
         self._space = asyncio.Event()
 
     @property
+    def _ledger(self) -> Ledger:
+        return self._writer.ledger
+
+    @property
     def head(self) -> Head | None:
         """The newest durable batch; None only while the first could not be stored."""
-        return self._writer.ledger.head
+        return self._ledger.head
 
     @property
     def counters(self) -> Counters:
@@ -63,7 +63,11 @@ class Buffer:
 
     def backlog(self) -> Backlog:
         """Return what waits for a receipt; from memory."""
-        return self._writer.ledger.backlog
+        return self._ledger.backlog
+
+    def newest_receipt(self) -> Receipt | None:
+        """Return the receipt that was given last, of those that are kept; from memory."""
+        return self._ledger.newest_receipt
 
     def usage(self) -> Usage:
         """Return how much of the quota is taken; from memory."""
@@ -113,8 +117,8 @@ class Buffer:
         """
         async with self._reading() as table:
             keys = (Key(chain_id=each.chain_id, batch_no=each.batch_no) for each in receipts)
-            placed = await table.held_at(self._positions(keys))
-            settlement = self._writer.ledger.settlement(placed, receipts)
+            placed = await table.held_at(self._ledger.positions_of(keys))
+            settlement = self._ledger.settlement(placed, receipts)
             if settlement.fresh_count:
                 await self._note(table, settlement)
                 self._space.set()
@@ -138,29 +142,24 @@ class Buffer:
     async def unreceipted(self, limit: int) -> tuple[Held, ...]:
         """Return the oldest batches without a receipt, oldest first."""
         async with self._reading() as table:
-            positions = oldest_positions(self._writer.ledger.waiting, limit)
-            return tuple(held for _, held in await table.held_at(positions))
+            positions = oldest_positions(self._ledger.waiting, limit)
+            found = await table.held_at(positions)
+            if len(found) < len(positions):
+                raise self._writer.found_damage("batches without a receipt are missing")
+            return tuple(held for _, held in found)
 
     async def newest(self, limit: int) -> tuple[Held, ...]:
-        """Return the newest batches without a receipt, oldest first.
-
-        Only those under the key of the oldest: the centre does not know a later one yet.
-        """
+        """Return the newest batches without a receipt that may go first, oldest first."""
         async with self._reading() as table:
-            positions = newest_positions(self._writer.ledger.waiting, limit)
-            oldest = self._writer.ledger.backlog.oldest
-            return tuple(
-                held
-                for _, held in await table.held_at(positions)
-                if oldest is None or held.key_id == oldest.key_id
-            )
+            positions = newest_positions(self._ledger.waiting, limit)
+            found = [held for _, held in await table.held_at(positions)]
+            return self._ledger.backlog.may_go_first(found)
 
     async def held_from(self, chain_id: UUID, batch_no: int, limit: int) -> tuple[Held, ...]:
         """Return batches of one chain from a number on, receipted or not, oldest first."""
         async with self._reading() as table:
-            ledger = self._writer.ledger
-            last = ledger.end_of_chain(chain_id)
-            start = ledger.position_of(Key(chain_id=chain_id, batch_no=0))
+            last = self._ledger.end_of_chain(chain_id)
+            start = self._ledger.position_of(Key(chain_id=chain_id, batch_no=0))
             if start is None:
                 return ()
             span = Span(first=start + batch_no, last=last)
@@ -169,14 +168,24 @@ class Buffer:
     async def held(self, keys: Iterable[Key]) -> tuple[Held, ...]:
         """Return those of these batches that are still held, receipted or not, oldest first."""
         async with self._reading() as table:
-            return tuple(held for _, held in await table.held_at(self._positions(keys)))
+            return tuple(held for _, held in await table.held_at(self._ledger.positions_of(keys)))
 
     async def frames(self, batches: Iterable[Key | Held]) -> tuple[BatchFrame, ...]:
-        """Return the stored bytes of these batches in the order asked for, gone ones left out."""
+        """Return the stored bytes of these batches in the order asked for, gone ones left out.
+
+        What the start did not verify is verified here: damaged bytes never leave.
+
+        Raises:
+            BufferUnavailableError: damage was found; the next call sets the files aside.
+
+        """
         keys = [each.key if isinstance(each, Held) else each for each in batches]
         async with self._reading() as table:
-            found = [await table.frame(position) for position in self._positions(keys)]
-            return tuple(frame for frame in found if frame is not None)
+            places = self._ledger.positions_of(keys)
+            placed = [(place, await table.frame(place)) for place in places]
+            found = [(place, frame) for place, frame in placed if frame is not None]
+            await self._writer.verify(found)
+            return tuple(frame for _, frame in found)
 
     async def keep(self, document: Document) -> None:
         """Keep a configuration bundle or a profile file, once.
@@ -221,7 +230,7 @@ class Buffer:
                 await self._writer.open()
                 with suppress(BufferFullError):
                     await self._writer.store(Nothing())
-                await self._note(self._writer.table, self._writer.ledger.settlement((), ()))
+                await self._note(self._writer.table, self._ledger.settlement((), ()))
             except sqlite3.Error as error:
                 raise self._writer.failed(error) from error
 
@@ -229,6 +238,19 @@ class Buffer:
         """Close the connection; nothing is written."""
         async with self._lock:
             await self._writer.database.close()
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[Writer]:
+        """Yield the writer to what is stored beside the line; nobody else uses it meanwhile.
+
+        Raises:
+            BufferUnavailableError: the storage refuses.
+
+        """
+        async with self._reading() as table:
+            yield self._writer
+            await self._note(table, self._ledger.settlement((), ()))
+        self._tell()
 
     def _tell(self) -> None:
         """Wake whoever waits for a change."""
@@ -244,19 +266,12 @@ class Buffer:
             except sqlite3.Error as error:
                 raise self._writer.failed(error) from error
 
-    def _positions(self, keys: Iterable[Key]) -> list[int]:
-        places = (self._writer.ledger.position_of(key) for key in keys)
-        return [place for place in places if place is not None]
-
     async def _note(self, table: Table, settlement: Settlement) -> None:
         """Note receipts in one step, so that a cancelled call has noted all or nothing."""
         oldest = await table.held_at(oldest_positions(settlement.waiting, 1))
         newest = await table.held_at(newest_positions(settlement.waiting, 1))
-        self._writer.settled(
-            settlement,
-            oldest=oldest[0][1] if oldest else None,
-            newest=newest[0][1] if newest else None,
-        )
+        first, last = (held[0][1] if held else None for held in (oldest, newest))
+        self._writer.settled(settlement, oldest=first, newest=last)
 
 
 @asynccontextmanager
@@ -272,25 +287,14 @@ async def open_buffer(
 
     """
     with sole_owner(settings.path):
-        found = await examine(settings.path, origin=origin, utc_ns=clock.now().utc_ns)
+        found = await examine(settings.path, origin=origin, clock=clock)
         buffer = Buffer(Writer(settings, origin=origin, clock=clock, boot=boot, found=found))
         try:
             await buffer.start()
-            _log_opening(settings, found, buffer)
+            tell_opening(settings.path, found, buffer.backlog(), buffer.usage())
             try:
                 yield buffer
             finally:
                 await buffer.flush()
         finally:
             await buffer.close()
-
-
-def _log_opening(settings: BufferSettings, found: Found, buffer: Buffer) -> None:
-    if found.damage is not None:
-        log.error("buffer.quarantined", fault=found.damage.what, folder=str(found.quarantine))
-    log.info(
-        "buffer.opened",
-        path=str(settings.path),
-        unreceipted=buffer.backlog().unreceipted_count,
-        used_bytes=buffer.usage().used_bytes,
-    )

@@ -10,7 +10,10 @@ from typing import Final
 from uuid import UUID
 
 from edge_agent.buffer.faults import BufferUnavailableError
+from edge_agent.buffer.progress import Progress, fact_of
+from edge_agent.buffer.quarantine import folders
 from edge_agent.buffer.reading import DAMAGE_ERRORS, opened_read_only
+from edge_agent.buffer.table import sound_fact
 from edge_agent.wire.header import Header
 
 # docs/wire-format.md section 3: length, flags, header and signature of a frame.
@@ -59,6 +62,24 @@ def summary_of(path: Path) -> Summary:
             return _summary(connection, path.stat().st_size)
     except DAMAGE_ERRORS as error:
         raise BufferUnavailableError(f"{path}: cannot be read as a buffer: {error}") from error
+
+
+def salvages_of(path: Path) -> dict[Path, Progress]:
+    """Return what became of each quarantine beside the buffer, as its last commit says."""
+    found = dict.fromkeys(folders(path), Progress())
+    if not found:
+        return found
+    try:
+        with opened_read_only(path) as connection:
+            for folder in found:
+                row = connection.execute(
+                    "SELECT content, sha256 FROM fact WHERE name = ?", (fact_of(folder),)
+                ).fetchone()
+                if row is not None:
+                    found[folder] = Progress.parse(sound_fact(fact_of(folder), *row))
+    except DAMAGE_ERRORS as error:
+        raise BufferUnavailableError(f"{path}: cannot be read as a buffer: {error}") from error
+    return found
 
 
 def _summary(connection: sqlite3.Connection, file_bytes: int) -> Summary:

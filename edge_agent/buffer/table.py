@@ -1,12 +1,13 @@
 """The statements on the buffer's tables; each method is one or a few, and none decides anything."""
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from typing import TypeAlias
 from uuid import UUID
 
 from edge_agent.buffer.connection import Database, Row
 from edge_agent.buffer.records import Held
-from edge_agent.buffer.retention import Run, Span
+from edge_agent.buffer.retention import Run, Span, hash_of_span
 from edge_agent.wire.batch import SignedBatch
 from edge_agent.wire.document import Document
 from edge_agent.wire.frame import BatchFrame, FrameFlag
@@ -28,7 +29,8 @@ class Table:
     async def head(self) -> tuple[int, bytes]:
         """Return position and hash of the newest batch; (0, b"") when there is none."""
         found = await self._database.rows(
-            "SELECT position, batch_hash FROM sealed ORDER BY position DESC LIMIT 1"
+            "SELECT position, batch_hash FROM sealed WHERE position > 0"
+            " ORDER BY position DESC LIMIT 1"
         )
         return _position_and_bytes(found[0]) if found else (0, b"")
 
@@ -57,6 +59,32 @@ class Table:
                 " VALUES (?, ?, ?, ?)",
                 (run.last, run.first, run.receipt, run.sha256),
             )
+
+    async def replace_salvaged(self, gone: Iterable[Span], new: Iterable[Span]) -> None:
+        """Bring the stored positions of salvaged batches up to date."""
+        for span in gone:
+            await self._database.rows(
+                "DELETE FROM salvaged WHERE first_position = ?", (span.first,)
+            )
+        for span in new:
+            await self._database.rows(
+                "INSERT INTO salvaged (first_position, last_position, sha256) VALUES (?, ?, ?)",
+                (span.first, span.last, hash_of_span(span.first, span.last)),
+            )
+
+    async def keep_fact(self, name: str, content: str) -> None:
+        """Store a fact under its name, in the place of an earlier one."""
+        await self._database.rows(
+            "INSERT OR REPLACE INTO fact (name, content, sha256) VALUES (?, ?, ?)",
+            (name, content, _hash_of_fact(name, content)),
+        )
+
+    async def fact(self, name: str) -> str | None:
+        """Return the fact of this name; None where there is none, or not what was stored."""
+        found = await self._database.rows(
+            "SELECT content, sha256 FROM fact WHERE name = ?", (name,)
+        )
+        return sound_fact(name, *found[0]) if found else None
 
     async def pages(self) -> tuple[int, int]:
         """Return how many pages the file has, and how many of them are free."""
@@ -132,6 +160,17 @@ class Table:
         """Return the document of this hash, or None."""
         found = await self._database.rows("SELECT packed FROM document WHERE sha256 = ?", (digest,))
         return Document(digest=digest, packed=_bytes(found[0][0])) if found else None
+
+
+def sound_fact(name: str, content: object, digest: object) -> str | None:
+    """Return the text of a fact; None if the row is not what was stored."""
+    if not isinstance(content, str) or _hash_of_fact(name, content) != digest:
+        return None
+    return content
+
+
+def _hash_of_fact(name: str, content: str) -> bytes:
+    return sha256(name.encode() + b"\0" + content.encode()).digest()
 
 
 def _placed(row: Row) -> Placed:

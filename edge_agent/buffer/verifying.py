@@ -4,9 +4,7 @@ It trusts nothing in the file: damage ends in a `Damaged`, never in an exception
 """
 
 import sqlite3
-from bisect import bisect_right
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,75 +12,67 @@ from typing import Final
 from uuid import UUID
 
 from edge_agent.buffer import schema
-from edge_agent.buffer.content import Damaged, Intact, Tally
-from edge_agent.buffer.reading import DAMAGE_ERRORS, last_verified, opened_read_only
-from edge_agent.buffer.records import Head, Held
-from edge_agent.buffer.retention import FIRST_POSITION, Run, waiting
-from edge_agent.wire.batch import open_body
-from edge_agent.wire.chain import successor_fault
+from edge_agent.buffer.content import Damaged, Intact
+from edge_agent.buffer.reading import (
+    DAMAGE_ERRORS,
+    DamagedError,
+    Limit,
+    last_verified,
+    opened_read_only,
+)
+from edge_agent.buffer.retention import LOWEST_POSITION, Run, Span, hash_of_span, waiting
+from edge_agent.buffer.walking import Books, Walk, chain_at, newest_stored, verified_head
+from edge_agent.clock import Clock, SystemClock
+from edge_agent.wire.batch import Origin, open_body
 from edge_agent.wire.document import Document
-from edge_agent.wire.header import Header, batch_hash
+from edge_agent.wire.frame import BatchFrame
+from edge_agent.wire.header import Header
 from edge_agent.wire.receipt import Receipt
+from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
-from edge_agent.wire.vocabulary import NO_HASH, Hash
+from edge_agent.wire.vocabulary import Hash
 
 __all__ = ["AT_START", "THOROUGH", "Damaged", "Depth", "Intact", "inspect_file"]
-
-# Fields of a header (docs/wire-format.md section 2): offset 16, 32, 48 and 120.
-_GATEWAY_ID: Final = slice(16, 32)
-_CHAIN_ID: Final = slice(32, 48)
-_BATCH_NO: Final = slice(48, 56)
-_PREV_HASH: Final = slice(120, 152)
-
 
 PASSING_CODES: Final = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_FULL}
 )
 
 
-class DamagedError(Exception):
-    """A stored byte is not what it was; the message says where."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """One row of the batch table, without its body, as bytes."""
-
-    position: int
-    batch_hash: Hash
-    header: bytes
-    signature: bytes
-    body_bytes: int
-
-    @property
-    def held(self) -> Held:
-        """What the rest of the buffer needs to know of it."""
-        return Held.of(Header.unpack(self.header), self.batch_hash, self.body_bytes)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Depth:
-    """How much of a file is verified, besides all hashes of headers and all receipts.
+    """How much of a file is verified, besides its tables, its receipts and its newest batch.
 
     Attributes:
-        newest_waiting: so many of the newest batches without a receipt are verified whole:
-            signature, payload, parts.
-        is_thorough: every batch held is.
+        newest: so many of the newest positions: number, order and hash of each batch, and of
+            those without a receipt signature and payload too.
+        is_thorough: every byte of every batch looked at, receipted or not.
+        limit_s: when half of it has passed, nothing more is begun; a query that is still running
+            when all of it has is taken for one that never ends, which no sound file causes.
 
     """
 
-    newest_waiting: int
+    newest: int
     is_thorough: bool = False
+    limit_s: float = 1e9
 
 
-# A day of ten-second batches takes 2 s here; older ones are verified by the centre, which gives no
-# receipt for damaged bytes, and a start-up must not take longer the longer the outage was.
-AT_START: Final = Depth(newest_waiting=10_000)
-THOROUGH: Final = Depth(newest_waiting=0, is_thorough=True)
+# What a start-up may take does not grow with the outage before it. Older batches are verified
+# before they leave (`store.Buffer.frames`).
+AT_START: Final = Depth(newest=4_000, limit_s=6.0)
+THOROUGH: Final = Depth(newest=2**63, is_thorough=True)
+# The pages of a file up to 64 MB are all read: 0.1 s here, some 2 s from a slow card. What is wrong
+# with those of a longer one shows when they are used, and is set aside then.
+QUICK_PAGES: Final = 64_000_000 // schema.PAGE_BYTES
 
 
 def inspect_file(
-    path: Path, *, gateway_id: UUID, key: VerifyingKey, depth: Depth = AT_START
+    path: Path,
+    *,
+    gateway_id: UUID,
+    key: VerifyingKey,
+    depth: Depth = AT_START,
+    clock: Clock | None = None,
 ) -> Intact | Damaged:
     """Return what is in the buffer's file.
 
@@ -93,14 +83,32 @@ def inspect_file(
         sqlite3.OperationalError: the file is in use, or there is no memory; no word on its bytes.
 
     """
+    clock = clock or SystemClock()
+    limit = Limit(clock, depth.limit_s)
     try:
         _verify_file_header(path)
-        with opened_read_only(path) as connection:
-            return _Walk(connection, gateway_id, key, depth).intact()
+        with opened_read_only(path, limit) as connection:
+            return _Inspection(connection, gateway_id, key, depth).intact(limit.is_near)
     except (DamagedError, *DAMAGE_ERRORS) as error:
         if isinstance(error, sqlite3.Error) and is_passing(error):
             raise
-        return Damaged(what=str(error), last=last_verified(path, gateway_id=gateway_id, key=key))
+        limit = Limit(clock, depth.limit_s / 2)
+        last = last_verified(path, gateway_id=gateway_id, key=key, limit=limit)
+        return Damaged(what=str(error), last=last)
+
+
+def first_fault(frames: Iterable[BatchFrame], origin: Origin) -> str | None:
+    """Return what is wrong with the first of these batches that is not what was signed."""
+    key = origin.key.verifying_key
+    for frame in frames:
+        try:
+            header = Header.unpack(frame.header_bytes)
+            if header.key_id == key.key_id:
+                key.verify(BATCH_CONTEXT, frame.header_bytes, frame.signature)
+            open_body(header, frame.body)
+        except RefusedError as error:
+            return f"a batch is not what was signed: {error}"
+    return None
 
 
 def is_passing(error: sqlite3.Error) -> bool:
@@ -136,8 +144,8 @@ def _expected_schema() -> list[tuple[str, str, str, str | None]]:
         return model.execute(_SCHEMA).fetchall()
 
 
-class _Walk:
-    """One pass over a file, in order of position."""
+class _Inspection:
+    """One look at a file: its tables, its receipts, then its batches."""
 
     def __init__(
         self, connection: sqlite3.Connection, gateway_id: UUID, key: VerifyingKey, depth: Depth
@@ -146,11 +154,8 @@ class _Walk:
         self._gateway_id = gateway_id
         self._key = key
         self._depth = depth
-        self._starts: list[int] = []
-        self._chain_ids: list[bytes] = []
-        self._receipted_hashes: dict[int, Hash] = {}
 
-    def intact(self) -> Intact:
+    def intact(self, is_late: Callable[[], bool]) -> Intact:
         """Return what the file holds.
 
         Raises:
@@ -159,38 +164,34 @@ class _Walk:
         """
         if self._is_fresh():
             return Intact(chains={})
-        self._read_chains()
-        runs = tuple(self._runs())
-        head_position = self._integer("SELECT coalesce(max(position), 0) FROM sealed")
-        if bool(self._starts) != bool(head_position) or (runs and runs[-1].last > head_position):
+        self._verify_pages()
+        chains = self._connection.execute(
+            "SELECT first_position, chain_id FROM chain ORDER BY first_position"
+        ).fetchall()
+        salvaged, runs = tuple(self._salvaged()), tuple(self._runs())
+        newest = newest_stored(self._connection)
+        head = 0 if newest is None else newest.position
+        is_begun = any(start > 0 for start, _ in chains)
+        if is_begun != bool(head) or (runs and runs[-1].last > head):
             raise DamagedError("the newest batches are missing")
-        spans = deque(waiting(runs, head_position))
-        expected = sum(span.last - span.first + 1 for span in spans)
-        whole_after = head_position - self._depth.newest_waiting
-        before: Stored | None = None
-        tally, held_count = Tally(), 0
-        for stored in self._stored():
-            self._verify_place(stored, before)
-            while spans and spans[0].last < stored.position:
-                spans.popleft()
-            is_waiting = bool(spans) and spans[0].first <= stored.position
-            if is_waiting:
-                tally = tally.plus(stored.held)
-            if self._depth.is_thorough or (is_waiting and stored.position > whole_after):
-                self._verify_whole(stored, before)
-            before, held_count = stored, held_count + 1
-        if tally.batches != expected:
-            raise DamagedError(f"{expected - tally.batches} batches without a receipt are missing")
-        self._verify_documents()
+        books = Books(
+            gateway_id=self._gateway_id,
+            key=self._key,
+            chains=chains,
+            receipted_hashes=_receipted_hashes(runs, chains),
+            waiting=tuple(waiting(runs, head, salvaged)),
+        )
+        walk = Walk(self._connection, books, is_thorough=self._depth.is_thorough)
+        walk.down(head, newest=self._depth.newest, is_late=is_late)
+        if not is_late():
+            self._verify_documents(is_late)
         return Intact(
-            head=None if before is None else self._head(before),
+            head=None if newest is None else verified_head(newest, self._key),
             runs=runs,
-            chains={
-                UUID(bytes=name): start
-                for name, start in zip(self._chain_ids, self._starts, strict=True)
-            },
-            unreceipted=tally,
-            held_count=held_count,
+            salvaged=salvaged,
+            verified_from=walk.verified_from,
+            chains={UUID(bytes=name): start for start, name in chains},
+            unreceipted=walk.rest(),
         )
 
     def _is_fresh(self) -> bool:
@@ -205,95 +206,54 @@ class _Walk:
             raise DamagedError("its tables are not those of this software")
         return False
 
+    def _verify_pages(self) -> None:
+        """Let SQLite say whether its pages agree with each other, where that is soon done."""
+        if self._depth.is_thorough or self._integer("PRAGMA page_count") <= QUICK_PAGES:
+            (said,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+            if said != "ok":
+                raise DamagedError(f"its pages do not agree: {said}")
+
     def _integer(self, sql: str) -> int:
         (value,) = self._connection.execute(sql).fetchone()
         return int(value)
 
-    def _read_chains(self) -> None:
-        for start, name in self._connection.execute(
-            "SELECT first_position, chain_id FROM chain ORDER BY first_position"
+    def _salvaged(self) -> Iterator[Span]:
+        end = LOWEST_POSITION - 1
+        for first, last, digest in self._connection.execute(
+            "SELECT first_position, last_position, sha256 FROM salvaged ORDER BY 1"
         ):
-            self._starts.append(start)
-            self._chain_ids.append(name)
-
-    def _chain_at(self, position: int) -> tuple[int, bytes]:
-        """Return first position and id of the chain that this position belongs to."""
-        index = bisect_right(self._starts, position) - 1
-        if index < 0:
-            raise DamagedError(f"position {position} belongs to no chain")
-        return self._starts[index], self._chain_ids[index]
+            if hash_of_span(first, last) != digest or first <= end:
+                raise DamagedError(f"salvaged {first} to {last}: not what was stored")
+            end = last
+            yield Span(first=first, last=last)
 
     def _runs(self) -> Iterator[Run]:
-        end = FIRST_POSITION - 1
+        end = LOWEST_POSITION - 1
         for first, last, packed, digest in self._connection.execute(
             "SELECT first_position, last_position, receipt, sha256 FROM receipt ORDER BY 2"
         ):
             run = Run(first=first, last=last, receipt=packed)
             if run.sha256 != digest or first <= end:
                 raise DamagedError(f"receipts of {first} to {last}: not what was stored")
-            start, chain_id = self._chain_at(last)
-            receipt = Receipt.unpack(packed)
-            if (receipt.chain_id.bytes, receipt.batch_no) != (chain_id, last - start):
-                raise DamagedError(f"receipts of {first} to {last}: about another batch")
-            self._receipted_hashes[last] = receipt.batch_hash
             end = last
             yield run
 
-    def _stored(self) -> Iterator[Stored]:
-        for position, stored_hash, header, signature, size in self._connection.execute(
-            "SELECT position, batch_hash, header, signature, length(body) FROM sealed"
-            " ORDER BY position"
-        ):
-            yield Stored(
-                position=position,
-                batch_hash=stored_hash,
-                header=header,
-                signature=signature,
-                body_bytes=size,
-            )
-
-    def _verify_place(self, stored: Stored, before: Stored | None) -> None:
-        """Check number, chain and hashes; on the bytes, because there may be many batches."""
-        position = stored.position
-        if batch_hash(stored.header) != stored.batch_hash:
-            raise DamagedError(f"batch {position}: its header does not have its hash")
-        start, chain_id = self._chain_at(position)
-        number = int.from_bytes(stored.header[_BATCH_NO], "little")
-        if (stored.header[_GATEWAY_ID], stored.header[_CHAIN_ID], number) != (
-            self._gateway_id.bytes,
-            chain_id,
-            position - start,
-        ):
-            raise DamagedError(f"batch {position}: of another gateway, chain or number")
-        if number == 0:
-            previous_hash: bytes = NO_HASH
-        elif before is not None and before.position == position - 1:
-            previous_hash = before.batch_hash
-        else:
-            previous_hash = stored.header[_PREV_HASH]
-        if stored.header[_PREV_HASH] != previous_hash:
-            raise DamagedError(f"batch {position}: does not follow the one before")
-        if self._receipted_hashes.get(position, stored.batch_hash) != stored.batch_hash:
-            raise DamagedError(f"batch {position}: its receipt is about another batch")
-
-    def _verify_whole(self, stored: Stored, before: Stored | None) -> None:
-        """Check every byte of a batch: signature, rules towards the one before, body."""
-        header = self._head(stored).header
-        if not header.is_genesis and before is not None and before.position == stored.position - 1:
-            fault = successor_fault(Header.unpack(before.header), header)
-            if fault is not None:
-                raise DamagedError(f"batch {stored.position}: {fault}")
-        (body,) = self._connection.execute(
-            "SELECT body FROM sealed WHERE position = ?", (stored.position,)
-        ).fetchone()
-        open_body(header, body)
-
-    def _head(self, stored: Stored) -> Head:
-        header = Header.unpack(stored.header)
-        if header.key_id == self._key.key_id:
-            self._key.verify(BATCH_CONTEXT, stored.header, stored.signature)
-        return Head(position=stored.position, header=header, batch_hash=stored.batch_hash)
-
-    def _verify_documents(self) -> None:
+    def _verify_documents(self, is_late: Callable[[], bool]) -> None:
         for digest, packed in self._connection.execute("SELECT sha256, packed FROM document"):
             Document(digest=digest, packed=packed).verify()
+            if is_late():
+                return
+
+
+def _receipted_hashes(
+    runs: Iterable[Run], chains: Sequence[tuple[int, bytes]]
+) -> Mapping[int, Hash]:
+    """Return what each run's receipt is about, which must be the batch that it stands for."""
+    found = {}
+    for run in runs:
+        start, chain_id = chain_at(chains, run.last)
+        receipt = Receipt.unpack(run.receipt)
+        if (receipt.chain_id.bytes, receipt.batch_no) != (chain_id, run.last - start):
+            raise DamagedError(f"receipts of {run.first} to {run.last}: about another batch")
+        found[run.last] = receipt.batch_hash
+    return found

@@ -7,6 +7,7 @@ anew and its last batch read; what is missing is inserted again, the same bytes
 
 import asyncio
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -27,14 +28,17 @@ from edge_agent.buffer.connection import Database, is_damage
 from edge_agent.buffer.content import Intact
 from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
 from edge_agent.buffer.ledger import Ledger, Settlement
-from edge_agent.buffer.opening import KEY_ROTATION, Found, beginning, set_aside
+from edge_agent.buffer.opening import KEY_ROTATION, Found, beginning
+from edge_agent.buffer.quarantine import set_aside
 from edge_agent.buffer.quota import Quota
 from edge_agent.buffer.records import Boot, Counters, Head, Held, NextKey, Portion
 from edge_agent.buffer.retention import forgettable
 from edge_agent.buffer.table import Table
+from edge_agent.buffer.verifying import first_fault
 from edge_agent.clock import Clock
 from edge_agent.config.model import BufferSettings
 from edge_agent.wire.batch import Origin, SignedBatch
+from edge_agent.wire.frame import BatchFrame
 from edge_agent.wire.signing import SigningKey
 
 log = structlog.get_logger()
@@ -153,6 +157,23 @@ class Writer:
         return BufferUnavailableError(
             f"{self._path}: {error}. Check its free space, mount options and the disk's health"
         )
+
+    def found_damage(self, what: str) -> BufferUnavailableError:
+        """Note damage that SQLite does not see; it is set aside before the next use."""
+        self._damage = what
+        return BufferUnavailableError(f"{self._path}: {what}. What still verifies is salvaged")
+
+    async def verify(self, leaving: Iterable[tuple[int, BatchFrame]]) -> None:
+        """Check every byte of batches that are about to leave, unless the start has.
+
+        Raises:
+            BufferUnavailableError: one is not what was signed.
+
+        """
+        doubtful = [frame for place, frame in leaving if place < self.ledger.verified_from]
+        fault = await asyncio.to_thread(first_fault, doubtful, self.origin) if doubtful else None
+        if fault is not None:
+            raise self.found_damage(fault)
 
     @property
     def _place(self) -> Place:

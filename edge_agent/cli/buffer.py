@@ -9,7 +9,8 @@ from pathlib import Path
 
 from edge_agent.buffer.content import Damaged
 from edge_agent.buffer.faults import BufferUnavailableError
-from edge_agent.buffer.summary import summary_of
+from edge_agent.buffer.quarantine import FOLDER, SEEN
+from edge_agent.buffer.summary import salvages_of, summary_of
 from edge_agent.buffer.verifying import THOROUGH, inspect_file
 from edge_agent.config.loading import load_plan
 from edge_agent.config.model import DEFAULT_CONFIG
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="edge-agent buffer", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, says in (
-        ("info", "count what is held, beside a running agent or without one"),
+        ("info", "count what is held, and say what became of damaged files"),
         ("verify", "verify every signature, hash and number"),
     ):
         action = actions.add_parser(name, help=says)
@@ -33,8 +34,25 @@ def main(arguments: Sequence[str]) -> int:
     plan = load_plan(known.config, environ=os.environ, overrides={})
     if known.action == "verify":
         return _verify(plan, as_json=known.json)
-    _print(buffer_facts(plan.settings.buffer.path), as_json=known.json)
+    path = plan.settings.buffer.path
+    _print({**buffer_facts(path), **_quarantines(path)}, as_json=known.json)
     return ExitCode.OK
+
+
+def _quarantines(path: Path) -> dict[str, str]:
+    """Return what became of damaged files, by folder; the alarm about them ends with that."""
+    told: dict[str, str] = {}
+    for folder, progress in salvages_of(path).items():
+        text = (
+            f"{progress.step}: {progress.salvaged} batches brought back, {progress.lost} lost,"
+            f" {progress.foreign} of another gateway or key"
+        )
+        try:
+            (folder / SEEN).touch()
+        except OSError as error:
+            text += f". The alarm stays: {error.strerror}; say it as the agent's user, or with sudo"
+        told[f"{FOLDER}/{folder.name}"] = text
+    return told
 
 
 def buffer_facts(path: Path) -> dict[str, str | int | None]:

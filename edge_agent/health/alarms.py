@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         BufferStatus,
         ClockStatus,
         ConfigurationStatus,
+        SalvageStatus,
         Snapshot,
     )
 
@@ -44,6 +45,8 @@ def alarms(snapshot: Snapshot) -> tuple[Alarm, ...]:
     return (
         *_device_alarms(snapshot),
         *_buffer_alarms(snapshot.buffer),
+        *_salvage_alarms(snapshot.buffer.salvage),
+        *_hardware_alarms(snapshot),
         *_uplink_alarms(snapshot),
         *_clock_alarms(snapshot.clock),
         *_configuration_alarms(snapshot.configuration),
@@ -87,6 +90,26 @@ def _buffer_alarms(buffer: BufferStatus) -> list[Alarm]:
             )
         ]
     return []
+
+
+def _salvage_alarms(salvage: SalvageStatus) -> list[Alarm]:
+    if not salvage.unseen:
+        return []
+    text = (
+        f"{salvage.unseen} damaged buffers were set aside: {salvage.salvaged_batches} batches"
+        f" brought back, {salvage.lost_batches} lost. See: edge-agent buffer info"
+    )
+    if salvage.reason is not None:
+        text += f". It does not go on: {salvage.reason}"
+    return [Alarm(reason="buffer_quarantined", subject="buffer", text=text)]
+
+
+def _hardware_alarms(snapshot: Snapshot) -> list[Alarm]:
+    if not snapshot.hardware_changed:
+        return []
+    names = ", ".join(snapshot.hardware_changed)
+    text = f"not the machine of the last start: {names}. A card or board was replaced, or copied"
+    return [Alarm(reason="hardware_changed", subject="hardware", text=text)]
 
 
 def _uplink_alarms(snapshot: Snapshot) -> list[Alarm]:

@@ -111,6 +111,8 @@ def _buffer_metrics(buffer: BufferStatus, *, at_ns: int) -> Iterable[Metric]:
         ("oldest_unreceipted_age_seconds", "Age of the oldest batch without a receipt.", age_s),
         ("buffer_used_bytes", "Bytes the buffer takes.", buffer.used_bytes),
         ("buffer_quota_bytes", "Bytes the buffer may take.", buffer.quota_bytes),
+        ("salvaged_batches", "Brought back from damage.", buffer.salvage.salvaged_batches),
+        ("lost_batches", "Lost with damaged files.", buffer.salvage.lost_batches),
         ("buffer_full", "Whether readings cannot be stored any more.", buffer.is_full),
     ):
         yield _gauge(name, text, ((), float(value)))

@@ -119,6 +119,7 @@ def status_json(snapshot: Snapshot, raised: Sequence[Alarm]) -> dict[str, Json]:
         "uplink": _uplink_json(snapshot.uplink),
         "clock": asdict(snapshot.clock),
         "configuration": asdict(snapshot.configuration),
+        "hardware_changed": list(snapshot.hardware_changed),
     }
 
 

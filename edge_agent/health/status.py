@@ -31,6 +31,23 @@ class DeviceStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SalvageStatus:
+    """What became of damaged files that were set aside."""
+
+    folders: int = 0
+    """Quarantines."""
+    unseen: int = 0
+    """Of these, how many no operator has looked at (`edge-agent buffer info`)."""
+    is_running: bool = False
+    """Whether batches are being brought back now."""
+    salvaged_batches: int = 0
+    lost_batches: int = 0
+    """Batches that are nowhere any more, told in signed loss events."""
+    reason: str | None = None
+    """Why it does not go on; None while nothing is in its way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BufferStatus:
     """What is on disk."""
 
@@ -51,6 +68,7 @@ class BufferStatus:
     """Chain of the newest batch; None before the first."""
     batch_no: int | None
     """Number of the newest batch; None before the first."""
+    salvage: SalvageStatus = SalvageStatus()
 
 
 class UplinkStatus(Protocol):
@@ -153,6 +171,8 @@ class Snapshot:
     uplink: UplinkStatus
     clock: ClockStatus
     configuration: ConfigurationStatus = ConfigurationStatus()
+    hardware_changed: tuple[str, ...] = ()
+    """Facts about the machine that are others than at the start before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,7 @@ class Uplink(Generic[HeldT]):
         self._exchange = exchange
         self._clock = clock
         self._fraction = fraction
-        self._state = State()
+        self._state = State(proof=source.newest_receipt())
         self._path = f"/v1/gateways/{identity.trust.gateway_id}/batches"
         self._tally = Tally()
         self._documents = Documents(source, exchange)
@@ -252,7 +252,7 @@ class Uplink(Generic[HeldT]):
     async def _follow_up(self, outcome: Outcome) -> None:
         """Begin a new chain and bring the documents that an answer asks for."""
         head = self._source.head
-        if outcome.forked is not None and head and head.header.chain_id == outcome.forked:
+        if head and head.header.chain_id in outcome.forked:
             await self._source.begin_chain("fork")
         if not outcome.settle:
             return

@@ -99,6 +99,10 @@ class Source(Protocol[HeldT]):
         """Return what waits; from memory."""
         ...
 
+    def newest_receipt(self) -> Receipt | None:
+        """Return the receipt that was given last, of those that are kept; from memory."""
+        ...
+
     async def changed(self) -> None:
         """Return after the next commit of a batch."""
         ...

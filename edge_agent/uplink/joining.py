@@ -24,8 +24,11 @@ LARGEST_JOINT_BYTES: Final = 256 * 1024
 
 def joined(frames: tuple[BatchFrame, ...]) -> tuple[BatchFrame, ...]:
     """Return frames whose payloads are stored uncompressed; as they are, where that is no gain."""
+    # What is too large compressed is all the more so: a backlog's headers are not worth a look.
+    if len(frames) < 2 or sum(len(frame.body) for frame in frames) > LARGEST_JOINT_BYTES:
+        return frames
     sizes = [Header.unpack(frame.header_bytes).payload_len for frame in frames]
-    if len(frames) < 2 or sum(sizes) > LARGEST_JOINT_BYTES:
+    if sum(sizes) > LARGEST_JOINT_BYTES:
         return frames
     return tuple(_stored(frame, size) for frame, size in zip(frames, sizes, strict=True))
 

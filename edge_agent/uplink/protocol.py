@@ -68,17 +68,17 @@ def after(state: State, request: Request, answer: Answer | None, trust: Trust) -
 
 
 def _forked(outcome: Outcome) -> Outcome:
-    """Return the outcome with the chain that turned out to be forked, named once.
+    """Return the outcome with the chains that turned out to be forked, each named once.
 
     A genesis is no sign of a fork of its own chain, whatever its verdict.
     """
-    for receipt in outcome.settle:
-        is_new = receipt.chain_id not in outcome.state.forked
-        if receipt.verdict is Verdict.BRANCH and receipt.batch_no and is_new:
-            forked = outcome.state.forked | {receipt.chain_id}
-            state = replace(outcome.state, forked=forked)
-            return replace(outcome, state=state, forked=receipt.chain_id)
-    return outcome
+    found = frozenset(
+        receipt.chain_id
+        for receipt in outcome.settle
+        if receipt.verdict is Verdict.BRANCH and receipt.batch_no
+    )
+    state = replace(outcome.state, forked=outcome.state.forked | found)
+    return replace(outcome, state=state, forked=found - outcome.state.forked)
 
 
 def examined(outcome: Outcome, *, is_good: bool) -> Outcome:
@@ -134,7 +134,7 @@ def _settled(state: State, request: Request, receipts: Sequence[Receipt]) -> Sta
         failures=0,
         is_held=False,
         holes=state.holes - arrived,
-        proof=_newest(state.proof, last),
+        proof=_newest(state.proof, receipts),
         budget_bytes=min(LARGEST_BYTES, state.budget_bytes * 2),
     )
     match request.purpose:
@@ -150,10 +150,10 @@ def _settled(state: State, request: Request, receipts: Sequence[Receipt]) -> Sta
             return state
 
 
-def _newest(known: Receipt | None, last: Receipt) -> Receipt:
-    if known is None or known.chain_id != last.chain_id or last.batch_no > known.batch_no:
-        return last
-    return known
+def _newest(known: Receipt | None, received: Sequence[Receipt]) -> Receipt:
+    """Return the receipt that was given last: a centre set back to before it does not know it."""
+    last = max(reversed(received), key=lambda receipt: receipt.received_ns)
+    return last if known is None or last.received_ns >= known.received_ns else known
 
 
 def _moved(rewind: Rewind | None, last: Receipt, arrived: set[Hash]) -> Rewind | None:
@@ -182,9 +182,7 @@ def _taken(state: State, request: Request, answer: Answer) -> Outcome:
 
 
 def _busy(state: State, request: Request, answer: Answer) -> Outcome:
-    del request
-    if answer.refusal is not None and answer.refusal.code == "fork":
-        return _held(state, Alarm.HELD_FOR_FORK)
+    del request, answer
     return _waiting(state)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LIVE_FRAMES: Final = 64
 # Each is looked up by itself; what is left out is wanted again in the next answer.
 AGAIN_FRAMES: Final = 32
+PROVING: Final = frozenset({Purpose.LIVE, Purpose.REWOUND, Purpose.AGAIN})
 # While a centre keeps asking for something still earlier, most of a request would be in vain.
 SEARCHING_FRAMES: Final = 4
 
@@ -52,24 +53,23 @@ def next_request(state: State, holding: Holding) -> tuple[State, Request | None]
     """
     backlog = _parts(state, holding.oldest)
     if state.is_held:
-        return state, _request(Purpose.PROBE, backlog[:1])
+        return state, _request(state, Purpose.PROBE, backlog[:1])
     fitting = _fitting(state, backlog)
     if state.is_live_due:
         if len(fitting) < holding.count - len(state.withheld):
             live = _live(state, holding)
             if live:
-                return state, _request(Purpose.LIVE, live)
+                return state, _request(state, Purpose.LIVE, live)
         state = replace(state, is_live_due=False)
     if state.rewind is not None:
         state, rewound = _rewound(state, state.rewind, holding)
         if rewound:
-            request = Request(purpose=Purpose.REWOUND, parts=tuple(rewound), proof=state.proof)
-            return state, request
+            return state, _request(state, Purpose.REWOUND, rewound)
         fitting = _fitting(state, _parts(state, holding.oldest))
     if fitting:
-        return state, _request(Purpose.BACKLOG, fitting)
+        return state, _request(state, Purpose.BACKLOG, fitting)
     again = _fitting(state, _parts(state, holding.again))
-    return replace(state, again=()), _request(Purpose.AGAIN, again)
+    return replace(state, again=()), _request(state, Purpose.AGAIN, again)
 
 
 def is_finished(holding: Holding, request: Request, outcome: Outcome) -> bool:
@@ -86,8 +86,14 @@ def is_finished(holding: Holding, request: Request, outcome: Outcome) -> bool:
     )
 
 
-def _request(purpose: Purpose, parts: Sequence[Part]) -> Request | None:
-    return Request(purpose=purpose, parts=tuple(parts)) if parts else None
+def _request(state: State, purpose: Purpose, parts: Sequence[Part]) -> Request | None:
+    """Return the request, with the newest receipt where the centre may have been set back.
+
+    In order, a centre that lacks what it receipted refuses the next batch; what is sent out of
+    order it takes, and would not know.
+    """
+    proof = state.proof if purpose in PROVING else None
+    return Request(purpose=purpose, parts=tuple(parts), proof=proof) if parts else None
 
 
 def _parts(state: State, held: Sequence[Held]) -> list[Part]:

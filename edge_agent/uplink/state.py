@@ -42,7 +42,6 @@ class Alarm(StrEnum):
     OWN_COPY_DAMAGED = auto()
     GOOD_COPY_REFUSED = auto()
 
-    HELD_FOR_FORK = auto()
     HELD_FOR_KEY = auto()
     HELD_FOR_STATUS = auto()
     BATCH_REFUSED = auto()
@@ -94,7 +93,7 @@ class Request:
     purpose: Purpose
     parts: tuple[Part, ...]
     proof: Receipt | None = None
-    """Shows a centre that asks for old batches again what it has receipted already."""
+    """Shows the centre what it has receipted already, where it may have been set back."""
 
     @property
     def size(self) -> int:
@@ -140,7 +139,7 @@ class State:
     """The newest batch that was sent before its turn."""
     rewind: Rewind | None = None
     proof: Receipt | None = None
-    """The newest receipt since the start."""
+    """The receipt that was given last."""
     again: tuple[Wanted, ...] = ()
     """What the last answer wanted once more."""
     resent: frozenset[Hash] = frozenset()
@@ -183,5 +182,5 @@ class Outcome:
     wanted_bundles: tuple[Hash, ...] = ()
     examine: Held | None = None
     """The centre blames this batch: check our own copy and call `examined`."""
-    forked: UUID | None = None
-    """A chain found to be forked just now: if it is the present one, another must begin."""
+    forked: frozenset[UUID] = frozenset()
+    """Chains found to be forked just now: if the present one is among them, another must begin."""

@@ -24,6 +24,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "serial_line": "use of a serial Modbus line against its arithmetic",
     "faulty": "fifty devices, three of them faulty",
     "centre": "batches accepted over HTTP against bare inserts",
+    "outage": "a day caught up, thirty days drained",
     "dnp3": "present values of a DNP3 outstation against bare dnp3py",
     "peers": "agent against peer: cost and losses",
 }

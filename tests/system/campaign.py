@@ -178,7 +178,11 @@ SHOWN = (
         "uncovered",
     ),
     *("published", "published_alike", "found", "lost", "twice"),
+    *("waiting", "intact", "salvaged", "salvaged_share", "silently_lost", "longest_start_s"),
     *("modbus tcp", "rtu over tcp", "rtu serial"),
+    *("hostile", "set_back", "kinds", "alarms_due", "unseen", "false_alarms", "violations"),
+    *("befell", "packets", "exchanges", "receipts_forged", "receipts_believed"),
+    *("passed", "targets"),
 )
 
 

@@ -103,6 +103,15 @@ class Witness:
         counted = rows(self.installation.buffer, query)
         return int(str(counted[0][0])) if counted else 0
 
+    def believed(self) -> int:
+        """Return how many batches the gateway holds for receipted that the centre has not.
+
+        It is not lost yet: it may be asked for again, as long as the gateway still has it.
+        """
+        query = "SELECT batch_hash FROM batch"
+        receipted = rows(self.installation.buffer, f"{query} WHERE receipted")
+        return len(set(receipted) - set(rows(self.installation.centre_file, query)))
+
     def at_centre(self) -> int:
         """Return how many batches with readings the centre holds."""
         query = "SELECT count(*) FROM batch WHERE record_count > 0"

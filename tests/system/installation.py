@@ -83,6 +83,7 @@ class Installation:
         seed: of the plant.
         device_count: analyzers, each polled every `PERIOD_S`.
         centre_port: where the centre listens, each time it is started.
+        prefixes: what stands before the command of a process, by its name: another network.
 
     """
 
@@ -91,6 +92,7 @@ class Installation:
     device_count: int = DEVICE_COUNT
     centre_port: int = field(default_factory=free_port)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    prefixes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         """Return it; nothing runs yet."""
@@ -131,18 +133,19 @@ class Installation:
         """The plant's record."""
         return self.folder / "served.jsonl"
 
-    def install(self, centre_port: int) -> None:
+    def install(self, centre_port: int, host: str = "127.0.0.1") -> None:
         """Start the plant, make keys and configuration, enrol the gateway.
 
         Args:
             centre_port: where the gateway is to find the centre.
+            host: the same.
 
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         ports = self._start_plant()
         enrolled = self.ask(
             *(*AGENT, "init", "--facility", FACILITY, "--simulated", "--json"),
-            *("--centre", f"http://127.0.0.1:{centre_port}", "--config", str(self.config)),
+            *("--centre", f"http://{host}:{centre_port}", "--config", str(self.config)),
             *("--state", str(self.gateway), "--socket", str(self.gateway / "agent.sock")),
         )
         state = ("--state", str(self.centre))
@@ -173,7 +176,11 @@ class Installation:
         """Start a process whose output goes to a file of its name."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True
+                [*self.prefixes.get(name, ()), *command],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+                start_new_session=True,
             )
 
     def kill(self, name: str) -> int:

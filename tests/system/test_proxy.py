@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import socketserver
 import threading
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.proxy import Mishap, Proxy
+from tests.system import proxy as proxy_module
+from tests.system.proxy import Limit, Mishap, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +91,10 @@ def test_without_mishaps_everything_passes_and_the_connection_stays() -> None:
         assert proxy.counts == {"clean": 5}
 
 
-@pytest.mark.parametrize("mishap", Mishap)
+RESETS = (Mishap.REFUSE, Mishap.RESET_REQUEST, Mishap.LOSE_RESPONSE, Mishap.CUT_RESPONSE)
+
+
+@pytest.mark.parametrize("mishap", RESETS)
 def test_a_mishap_strikes_as_named(mishap: Mishap) -> None:
     with centre() as (port, received), Proxy(port, seed=1, rates={mishap: 1.0}) as proxy:
         with connected(proxy) as connection:
@@ -144,3 +149,42 @@ def test_mishaps_strike_as_often_as_asked_and_the_same_way_for_a_seed() -> None:
             counts.append(proxy.counts)
     assert counts[0] == counts[1]
     assert 4 < counts[0][Mishap.LOSE_RESPONSE] < 20
+
+
+def test_a_stalled_answer_never_comes_and_the_connection_stays_open() -> None:
+    with centre() as (port, received), Proxy(port, 1, {Mishap.STALL: 1.0}) as proxy:
+        with connected(proxy) as connection:
+            connection.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                exchange(connection)
+        assert received[0] == len(REQUEST)
+        assert proxy.counts == {Mishap.STALL: 1}
+
+
+def test_a_slow_answer_comes_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy_module, "TRICKLE_S", 0.01)
+    with centre() as (port, _), Proxy(port, 1, {Mishap.SLOW: 1.0}) as proxy:
+        with connected(proxy) as connection:
+            assert exchange(connection) == len(ANSWER)
+        assert proxy.counts == {Mishap.SLOW: 1}
+
+
+def test_one_bit_of_the_body_is_flipped_and_none_of_the_headers() -> None:
+    headers = b"HTTP/1.1 200 OK\r\n\r\n"
+    for seed in range(50):
+        chance = random.Random(seed)  # noqa: S311 - chance, not a secret
+        limit = Limit(mishap=Mishap.FLIP)
+        assert limit.flipped(headers, chance) == headers
+        body = limit.flipped(bytes(20), chance)
+        assert sum(byte.bit_count() for byte in body) == 1
+        assert limit.mishap is None
+
+
+def test_a_strike_befalls_the_next_exchange_only() -> None:
+    with centre() as (port, _), Proxy(port, seed=1) as proxy:
+        proxy.strike(Mishap.LOSE_RESPONSE)
+        with connected(proxy) as connection:
+            assert exchange(connection) == 0
+        with connected(proxy) as connection:
+            assert exchange(connection) == len(ANSWER)
+        assert proxy.counts == {Mishap.LOSE_RESPONSE: 1, "clean": 1}

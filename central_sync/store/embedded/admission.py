@@ -21,16 +21,19 @@ from central_sync.store.admission import (
     Sight,
     Sign,
     Submission,
+    Warned,
 )
-from central_sync.store.embedded import alarms, holes, keys
+from central_sync.store.embedded import alarms, holes, keys, lines
 from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.ledger import mark_quarters
 from central_sync.store.embedded.record import missing_bundles
 from central_sync.store.embedded.sight import head, sight
+from central_sync.store.lines import fork_alarm
 from central_sync.store.port import NowNs
 from edge_agent.wire.vocabulary import Hash, Verdict
 
 NOTHING: Final = Contents(at_min=None, at_max=None, quarters=(), previous=None, losses=())
+WITH_READINGS: Final = frozenset({Verdict.ACCEPTED, Verdict.BRANCH})
 
 
 class Admissions:
@@ -82,8 +85,10 @@ class _Accepting:
         """Take in the frames of one request until one is not stored."""
         gateway_id = submission.gateway_id
         alarms.keep_rejected(self.connection, submission, now_ns=self.now_ns)
+        if gateway_id not in self.tallies:
+            holes.note_silence(self.connection, gateway_id, now_ns=self.now_ns)
         for presented in submission.presented:
-            alarms.note_receipt(self.connection, gateway_id, presented, now_ns=self.now_ns)
+            holes.note_receipt(self.connection, gateway_id, presented, now_ns=self.now_ns)
         if not submission.candidates:
             return Outcome(refusal=submission.refusal)
         self.tallies.setdefault(gateway_id, _Tally())
@@ -103,7 +108,7 @@ class _Accepting:
                 continue
             receipts.append(self._store(candidate, decision))
             verdicts.append(decision.verdict)
-            readings += candidate.header.record_count * (decision.verdict is Verdict.ACCEPTED)
+            readings += candidate.header.record_count * (decision.verdict in WITH_READINGS)
             has_holes = self._follow(candidate, decision, has_holes=has_holes)
         outcome = Outcome(
             receipts=tuple(receipts),
@@ -150,23 +155,26 @@ class _Accepting:
         contents = candidate.body if is_read and isinstance(candidate.body, Contents) else NOTHING
         write = self._complete if decision.completes else self._insert
         batch_id = write(candidate, decision.verdict, receipt, contents)
+        if not decision.completes:
+            self._place(candidate, batch_id, is_branch=decision.is_branch)
         if is_read:
-            self._index(candidate, contents, batch_id)
+            self._index(candidate, contents, batch_id, is_branch=decision.is_branch)
         self._count(candidate, decision, contents.at_max)
         return receipt
 
     def _insert(
         self, candidate: Candidate, verdict: Verdict, receipt: bytes, contents: Contents
-    ) -> int | None:
+    ) -> int:
         """Write a batch that is new; return its row's id."""
         header = candidate.header
-        where = (header.gateway_id.bytes, header.chain_id.bytes, header.batch_no)
-        batch_id = self.connection.execute(
+        (batch_id,) = self.connection.execute(
             "insert into batch (gateway_id, chain_id, batch_no, batch_hash, verdict, header,"
             " signature, receipt, received_ns, at_min, at_max, record_count, body)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning id",
             (
-                *where,
+                header.gateway_id.bytes,
+                header.chain_id.bytes,
+                header.batch_no,
                 candidate.batch_hash,
                 verdict,
                 candidate.header_bytes,
@@ -178,18 +186,21 @@ class _Accepting:
                 header.record_count,
                 candidate.body_bytes,
             ),
-        ).lastrowid
-        became_head = self.connection.execute(
-            "insert into chain (gateway_id, chain_id, head_no, head_hash, head_wall_ns,"
-            " written_ns) values (?, ?, ?, ?, ?, ?) on conflict (gateway_id, chain_id)"
-            " do update set head_no = excluded.head_no, head_hash = excluded.head_hash,"
-            " head_wall_ns = excluded.head_wall_ns, written_ns = excluded.written_ns"
-            " where excluded.head_no > head_no returning head_no",
-            (*where, candidate.batch_hash, header.wall_ns, self.now_ns),
         ).fetchone()
-        if became_head is not None:
+        return int(batch_id)
+
+    def _place(self, candidate: Candidate, batch_id: int, *, is_branch: bool) -> None:
+        """Put a new batch on its line; those above it may move to another."""
+        header = candidate.header
+        if is_branch:
+            lines.note_branch(self.connection, batch_id)
+        elif lines.became_head(self.connection, candidate, now_ns=self.now_ns):
             self.tallies[header.gateway_id].last_header = candidate.header_bytes
-        return batch_id
+        gateway = header.gateway_id.bytes
+        for moved in lines.moved_by(self.connection, header):
+            self.dirty.update((gateway, quarter) for quarter in moved.quarters)
+            if moved.is_branch:
+                self._raise(header.gateway_id, fork_alarm(header.chain_id, moved.batch_no))
 
     def _complete(
         self, candidate: Candidate, verdict: Verdict, receipt: bytes, contents: Contents
@@ -198,7 +209,8 @@ class _Accepting:
         header = candidate.header
         (batch_id,) = self.connection.execute(
             "update batch set verdict = ?, body = ?, receipt = ?, received_ns = ?, at_min = ?,"
-            " at_max = ? where gateway_id = ? and chain_id = ? and batch_no = ? returning id",
+            " at_max = ? where gateway_id = ? and chain_id = ? and batch_no = ? and batch_hash = ?"
+            " returning id",
             (
                 verdict,
                 candidate.body_bytes,
@@ -209,18 +221,22 @@ class _Accepting:
                 header.gateway_id.bytes,
                 header.chain_id.bytes,
                 header.batch_no,
+                candidate.batch_hash,
             ),
         ).fetchone()
         return int(batch_id)
 
-    def _index(self, candidate: Candidate, contents: Contents, batch_id: int | None) -> None:
-        """Make a batch findable by time, and its hours due."""
+    def _index(
+        self, candidate: Candidate, contents: Contents, batch_id: int, *, is_branch: bool
+    ) -> None:
+        """Make a batch findable by time, and its hours due if it is on the main line."""
         gateway = candidate.header.gateway_id.bytes
         self.connection.executemany(
             "insert into batch_quarter (gateway_id, quarter, batch_id) values (?, ?, ?)",
             [(gateway, quarter, batch_id) for quarter in contents.quarters],
         )
-        self.dirty.update((gateway, quarter) for quarter in contents.quarters)
+        if not is_branch:
+            self.dirty.update((gateway, quarter) for quarter in contents.quarters)
         if contents.rotation is not None:
             keys.follow(
                 self.connection, candidate.header.gateway_id, contents.rotation, now_ns=self.now_ns
@@ -238,11 +254,11 @@ class _Accepting:
         tally = self.tallies[candidate.header.gateway_id]
         if not decision.completes:
             tally.batches += 1
-        if decision.verdict is Verdict.ACCEPTED:
+        if decision.verdict in WITH_READINGS:
             tally.records += candidate.header.record_count
         if decision.verdict is Verdict.QUARANTINED:
             tally.quarantined += 1
-        if at_max is not None:
+        if at_max is not None and not decision.is_branch:
             # A clock that runs ahead must not hide that nothing comes any more.
             newest_ns = min(at_max, self.now_ns)
             tally.last_data_ns = max(newest_ns, tally.last_data_ns or newest_ns)
@@ -263,12 +279,10 @@ class _Accepting:
 
     def _alarm(self, gateway_id: UUID, decision: Keep | Refuse) -> None:
         for warned in decision.alarms:
-            alarms.raise_alarm(
-                self.connection,
-                warned,
-                gateway_id=gateway_id,
-                now_ns=self.now_ns,
-            )
+            self._raise(gateway_id, warned)
+
+    def _raise(self, gateway_id: UUID, warned: Warned) -> None:
+        alarms.raise_alarm(self.connection, warned, gateway_id=gateway_id, now_ns=self.now_ns)
 
     def _with_wishes(self, outcome: Outcome, submission: Submission, *, has_holes: bool) -> Outcome:
         """Return an outcome with what every answer tells: head, wanted batches and bundles."""

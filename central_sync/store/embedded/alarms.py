@@ -5,8 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from central_sync.model import Alarm, AlarmCode
-from central_sync.store.admission import Previous, Submission, Warned
-from edge_agent.wire.vocabulary import Hash
+from central_sync.store.admission import Submission, Warned
 
 # A column of the unique index cannot be NULL: there, nulls differ from one another.
 NO_GATEWAY: Final = b""
@@ -60,21 +59,6 @@ def close_alarms(connection: sqlite3.Connection, *, subject: str, now_ns: int) -
     connection.execute(
         "update alarm set closed_ns = ? where subject = ? and closed_ns is null", (now_ns, subject)
     )
-
-
-def note_receipt(
-    connection: sqlite3.Connection, gateway_id: UUID, presented: Previous, *, now_ns: int
-) -> None:
-    """Raise SERVER_BEHIND for a receipt of ours whose batch is not here: we were set back."""
-    row = connection.execute(
-        "select batch_hash from batch where gateway_id = ? and chain_id = ? and batch_no = ?",
-        (gateway_id.bytes, presented.chain_id.bytes, presented.batch_no),
-    ).fetchone()
-    if row is not None and Hash(row[0]) == presented.batch_hash:
-        return
-    detail = f"we gave a receipt for batch {presented.batch_no} of {presented.chain_id}: not here"
-    warned = Warned(code=AlarmCode.SERVER_BEHIND, subject=str(presented.chain_id), detail=detail)
-    raise_alarm(connection, warned, gateway_id=gateway_id, now_ns=now_ns)
 
 
 def keep_rejected(connection: sqlite3.Connection, submission: Submission, *, now_ns: int) -> None:

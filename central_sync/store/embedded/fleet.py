@@ -1,7 +1,7 @@
 """The state of the fleet in SQLite: chain heads, holes, alarms, counts."""
 
 import sqlite3
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from central_sync.model import Alarm, AlarmCode, ChainHead, Counts, GatewayState, Hole
@@ -11,6 +11,18 @@ from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.record import missing_bundles
 from central_sync.store.port import NowNs
 from edge_agent.wire.header import Header
+
+# Holes of the main line: where it has a batch of that number, another is missing of a branch.
+_LOWEST_HOLE: Final = (
+    "select min(batch_no) from hole h where gateway_id = ? and chain_id = ? and not is_headstone"
+    " and not exists (select 1 from batch b where b.gateway_id = h.gateway_id"
+    " and b.chain_id = h.chain_id and b.batch_no = h.batch_no"
+    " and not exists (select 1 from branch where batch_id = b.id))"
+)
+_NEWEST_BELOW: Final = (
+    "select batch_no, header from batch where gateway_id = ? and chain_id = ? and batch_no < ?"
+    " and not exists (select 1 from branch where batch_id = id) order by batch_no desc limit 1"
+)
 
 
 class FleetTables:
@@ -103,21 +115,15 @@ def _with_contiguous(
 ) -> ChainHead:
     """Return a head with the newest batch behind which nothing is missing.
 
-    The lowest hole ends it: that is the newest stored batch below the hole, if there is one.
+    The lowest hole of the main line ends it: that is the newest stored batch below the hole, if
+    there is one. What is missing of a branch is not missing there.
     """
     chain, head_no, head_hash, head_wall_ns = row
     where = (gateway_id.bytes, chain)
-    (lowest,) = connection.execute(
-        "select min(batch_no) from hole where gateway_id = ? and chain_id = ? and not is_headstone",
-        where,
-    ).fetchone()
+    (lowest,) = connection.execute(_LOWEST_HOLE, where).fetchone()
     contiguous: tuple[int, int] | tuple[None, None] = (head_no, head_wall_ns)
     if lowest is not None:
-        below = connection.execute(
-            "select batch_no, header from batch where gateway_id = ? and chain_id = ?"
-            " and batch_no < ? order by batch_no desc limit 1",
-            (*where, lowest),
-        ).fetchone()
+        below = connection.execute(_NEWEST_BELOW, (*where, lowest)).fetchone()
         contiguous = (None, None) if below is None else (below[0], Header.unpack(below[1]).wall_ns)
     return ChainHead(
         gateway_id=gateway_id,

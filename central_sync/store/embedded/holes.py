@@ -6,14 +6,16 @@ from typing import Final
 from uuid import UUID
 
 from central_sync.model import AlarmCode, Hole
-from central_sync.store.admission import Candidate, Keep, Loss, Warned
+from central_sync.store.admission import Candidate, Keep, Loss, Previous, Warned
 from central_sync.store.embedded import alarms
 from edge_agent.wire.vocabulary import Hash, Verdict
 
 # An answer names up to 256 wanted batches (docs/wire-format.md section 12).
 WANTED_AT_MOST: Final = 256
-# A hole that was announced as filling must shrink within this time (same section).
+# A hole that was announced as filling must shrink within this time of contact (same section).
 OVERDUE_NS: Final = 24 * 3600 * 1_000_000_000
+# A silence longer than this, three times a gateway's longest back-off, is no contact.
+CONTACT_NS: Final = 15 * 60 * 1_000_000_000
 LARGEST_BATCH_NO: Final = 2**63 - 1
 
 Line = tuple[bytes, bytes]
@@ -41,6 +43,45 @@ def wanted(connection: sqlite3.Connection, gateway_id: UUID) -> tuple[Hole, ...]
     )
 
 
+def note_receipt(
+    connection: sqlite3.Connection, gateway_id: UUID, presented: Previous, *, now_ns: int
+) -> None:
+    """Raise SERVER_BEHIND for a receipt of ours whose batch is not here: we were set back.
+
+    What the receipt is about is missing from then on, and wanted.
+    """
+    where = (gateway_id.bytes, presented.chain_id.bytes, presented.batch_no, presented.batch_hash)
+    row = connection.execute(
+        "select 1 from batch where gateway_id = ? and chain_id = ? and batch_no = ?"
+        " and batch_hash = ?",
+        where,
+    ).fetchone()
+    if row is not None:
+        return
+    detail = f"we gave a receipt for batch {presented.batch_no} of {presented.chain_id}: not here"
+    warned = Warned(code=AlarmCode.SERVER_BEHIND, subject=str(presented.chain_id), detail=detail)
+    alarms.raise_alarm(connection, warned, gateway_id=gateway_id, now_ns=now_ns)
+    hole = Hole(
+        chain_id=presented.chain_id,
+        batch_no=presented.batch_no,
+        batch_hash=presented.batch_hash,
+    )
+    _open(connection, gateway_id.bytes, hole, is_headstone=False, now_ns=now_ns)
+
+
+def note_silence(connection: sqlite3.Connection, gateway_id: UUID, *, now_ns: int) -> None:
+    """Leave a long silence out of the time in which the holes of a gateway should have shrunk."""
+    row = connection.execute(
+        "select last_seen_ns from gateway_state where gateway_id = ?", (gateway_id.bytes,)
+    ).fetchone()
+    silence_ns = 0 if row is None else now_ns - int(row[0])
+    if silence_ns > CONTACT_NS:
+        connection.execute(
+            "update hole set shrunk_ns = shrunk_ns + ? where gateway_id = ?",
+            (silence_ns, gateway_id.bytes),
+        )
+
+
 def update(
     connection: sqlite3.Connection,
     candidate: Candidate,
@@ -49,24 +90,26 @@ def update(
     losses: Sequence[Loss],
     now_ns: int,
 ) -> None:
-    """Note what a batch that was just stored does to the holes of its gateway."""
+    """Note what a batch that was just stored does to the holes of its gateway.
+
+    A chain without a hole lacks nothing any more that is known of: its alarms for that close.
+    """
     header = candidate.header
     own: Line = (header.gateway_id.bytes, header.chain_id.bytes)
-    number = header.batch_no
-    closed = {own} if _close(connection, own, number) else set()
+    closed = {own} if _close(connection, own, header.batch_no, candidate.batch_hash) else set()
     for line, ending in _doubtful(connection, candidate, decision, losses=losses, now_ns=now_ns):
-        if _is_given_up(connection, line, ending):
-            _close(connection, line, ending)
+        if _close_given_up(connection, line, ending):
             closed.add(line)
     for line in closed:
         if _lowest(connection, line, 0) is None:
-            alarms.close_alarm(
-                connection,
-                AlarmCode.HOLE,
-                gateway_id=header.gateway_id,
-                subject=str(UUID(bytes=line[1])),
-                now_ns=now_ns,
-            )
+            for code in (AlarmCode.HOLE, AlarmCode.SERVER_BEHIND):
+                alarms.close_alarm(
+                    connection,
+                    code,
+                    gateway_id=header.gateway_id,
+                    subject=str(UUID(bytes=line[1])),
+                    now_ns=now_ns,
+                )
 
 
 def _doubtful(
@@ -107,16 +150,16 @@ def _doubtful(
 
 
 def warn_overdue(connection: sqlite3.Connection, gateway_id: UUID, *, now_ns: int) -> None:
-    """Raise HOLE for chains whose lowest hole did not shrink for 24 h: it is filled first."""
+    """Raise HOLE for chains whose lowest hole did not shrink in time: it is filled first."""
     rows = connection.execute(
-        "select chain_id from hole h where gateway_id = ? and shrunk_ns < ? and not exists"
+        "select distinct chain_id from hole h where gateway_id = ? and shrunk_ns < ? and not exists"
         " (select 1 from hole l where l.gateway_id = h.gateway_id and l.chain_id = h.chain_id"
         " and l.batch_no < h.batch_no) limit ?",
         (gateway_id.bytes, now_ns - OVERDUE_NS, alarms.OPEN_AT_MOST),
     ).fetchall()
     for (chain,) in rows:
         chain_id = UUID(bytes=chain)
-        detail = f"what is missing of chain {chain_id} did not arrive for 24 h"
+        detail = f"what is missing of chain {chain_id} did not arrive in 24 h of contact"
         warned = Warned(code=AlarmCode.HOLE, subject=str(chain_id), detail=detail)
         alarms.raise_alarm(connection, warned, gateway_id=gateway_id, now_ns=now_ns)
 
@@ -139,10 +182,12 @@ def _open(
     )
 
 
-def _close(connection: sqlite3.Connection, line: Line, number: int) -> bool:
-    """Close the hole that ends with a number; return whether there was one."""
+def _close(connection: sqlite3.Connection, line: Line, number: int, batch_hash: Hash) -> bool:
+    """Close the hole that ends with a batch; return whether there was one."""
     count = connection.execute(
-        "delete from hole where gateway_id = ? and chain_id = ? and batch_no = ?", (*line, number)
+        "delete from hole where gateway_id = ? and chain_id = ? and batch_no = ?"
+        " and batch_hash = ?",
+        (*line, number, batch_hash),
     ).rowcount
     return count > 0
 
@@ -160,26 +205,31 @@ def _lowest(connection: sqlite3.Connection, line: Line, number: int) -> int | No
 def _ending(connection: sqlite3.Connection, line: Line, first: int, last: int) -> list[int]:
     """Return with which numbers the holes of a chain end that end within first to last."""
     rows = connection.execute(
-        "select batch_no from hole where gateway_id = ? and chain_id = ?"
+        "select distinct batch_no from hole where gateway_id = ? and chain_id = ?"
         " and batch_no between ? and ?",
         (*line, first, last),
     )
     return [number for (number,) in rows]
 
 
-def _is_given_up(connection: sqlite3.Connection, line: Line, ending: int) -> bool:
-    """Return whether loss events cover the hole that ends with a number."""
-    row = connection.execute(
-        "select is_headstone, (select max(batch_no) from batch b where b.gateway_id = h.gateway_id"
-        " and b.chain_id = h.chain_id and b.batch_no < h.batch_no) from hole h"
-        " where h.gateway_id = ? and h.chain_id = ? and h.batch_no = ?",
+def _close_given_up(connection: sqlite3.Connection, line: Line, ending: int) -> bool:
+    """Close the holes that end with a number where loss events cover them; tell if there was one.
+
+    A headstone is one number; a missing batch is the end of all that is missing below it.
+    """
+    (below,) = connection.execute(
+        "select max(batch_no) from batch where gateway_id = ? and chain_id = ? and batch_no < ?",
         (*line, ending),
     ).fetchone()
-    if row is None:
-        return False
-    is_headstone, below = row
-    first_missing = 0 if below is None else below + 1
-    return is_lost(connection, line, first=ending if is_headstone else first_missing, last=ending)
+    first_missing = 0 if below is None else int(below) + 1
+    is_alone = is_lost(connection, line, first=ending, last=ending)
+    is_whole = is_lost(connection, line, first=first_missing, last=ending)
+    count = connection.execute(
+        "delete from hole where gateway_id = ?1 and chain_id = ?2 and batch_no = ?3"
+        " and ((is_headstone and ?4) or ?5)",
+        (*line, ending, is_alone, is_whole),
+    ).rowcount
+    return count > 0
 
 
 def note_loss(

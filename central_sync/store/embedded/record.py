@@ -21,6 +21,7 @@ _COLUMNS: Final = (
     "gateway_id, chain_id, batch_no, batch_hash, verdict, header, signature, body, receipt,"
     " received_ns, at_min, at_max, record_count"
 )
+_IS_BRANCH: Final = "id in (select batch_id from branch)"
 
 
 class RecordTables:
@@ -34,7 +35,7 @@ class RecordTables:
         with self._db.read() as connection:
             row = connection.execute(
                 f"select {_COLUMNS} from batch"  # noqa: S608 - a constant
-                " where gateway_id = ? and chain_id = ? and batch_no = ?",
+                f" where gateway_id = ? and chain_id = ? and batch_no = ? and not {_IS_BRANCH}",
                 (gateway_id.bytes, chain_id.bytes, batch_no),
             ).fetchone()
         return None if row is None else _stored(row)
@@ -42,15 +43,27 @@ class RecordTables:
     def batches_touching(
         self, gateway_id: UUID, from_ns: int, to_ns: int
     ) -> tuple[StoredBatch, ...]:
-        """Return accepted batches that may have a row with from_ns <= at < to_ns."""
+        """Return readable batches of main lines that may have a row with from_ns <= at < to_ns."""
+        return self._touching(gateway_id, from_ns, to_ns, f"not {_IS_BRANCH}")
+
+    def branches_touching(
+        self, gateway_id: UUID, from_ns: int, to_ns: int
+    ) -> tuple[StoredBatch, ...]:
+        """Return readable batches of branches that may have a row with from_ns <= at < to_ns."""
+        return self._touching(gateway_id, from_ns, to_ns, _IS_BRANCH)
+
+    def _touching(
+        self, gateway_id: UUID, from_ns: int, to_ns: int, condition: str
+    ) -> tuple[StoredBatch, ...]:
         with self._db.read() as connection:
             rows = connection.execute(
-                f"select {_COLUMNS} from batch where verdict = ? and id in ("  # noqa: S608 - same
+                f"select {_COLUMNS} from batch where verdict in (?, ?) and id in ("  # noqa: S608 - constants
                 " select batch_id from batch_quarter"
                 " where gateway_id = ? and quarter >= ? and quarter < ?)"
-                " order by chain_id, batch_no",
+                f" and {condition} order by chain_id, batch_no, batch_hash",
                 (
                     Verdict.ACCEPTED,
+                    Verdict.BRANCH,
                     gateway_id.bytes,
                     from_ns // QUARTER_NS,
                     -(-to_ns // QUARTER_NS),

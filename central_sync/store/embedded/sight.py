@@ -1,10 +1,11 @@
 """What is stored around one frame: the view on which the decision of `ingest.admit` rests."""
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
-from central_sync.store.admission import Candidate, Contents, Known, Previous, Sight
+from central_sync.store.admission import Candidate, Contents, Known, Previous, Sight, Standing
 from edge_agent.wire.header import Header
 from edge_agent.wire.vocabulary import Hash, Verdict
 
@@ -16,23 +17,49 @@ def sight(connection: sqlite3.Connection, candidate: Candidate) -> Sight:
     """Return what is stored around one candidate."""
     header = candidate.header
     number = header.batch_no
-    around = {
-        known.header.batch_no: known
-        for known in _known(connection, header, header.chain_id, number - 1, number + 1)
-    }
-    if not header.is_genesis:
-        before = around.get(number - 1)
-        if before is not None and before.batch_hash != header.prev_batch_hash:
-            before = None
-        named = header.chain_id
-    else:
+    around = _known(connection, header, header.chain_id, number - 1, number + 1)
+    lower = [one for one in around if one.header.batch_no == number - 1]
+    level = [one for one in around if one.header.batch_no == number]
+    if header.is_genesis:
         before, named = _named_by_genesis(connection, candidate)
+    else:
+        before, named = _found(lower, header.prev_batch_hash), header.chain_id
+    others = [one for one in level if one.batch_hash != candidate.batch_hash]
     return Sight(
-        same_number=around.get(number),
+        same=_found(level, candidate.batch_hash),
         before=before,
-        after=around.get(number + 1),
+        after=tuple(
+            one
+            for one in around
+            if one.header.batch_no > number and one.header.prev_batch_hash == candidate.batch_hash
+        ),
+        beside=standing(others, lower),
+        main_before=next((one.batch_hash for one in lower if not one.is_branch), None),
         head_no=None if before is not None else _head_no(connection, header.gateway_id, named),
     )
+
+
+def standing(level: Iterable[Known], lower: Iterable[Known]) -> tuple[Standing, ...]:
+    """Return the batches of one number as the rule of the main line sees them.
+
+    Args:
+        level: batches of one number of a chain.
+        lower: all that are stored one number lower.
+
+    """
+    stored = {one.batch_hash for one in lower}
+    return tuple(
+        Standing(
+            batch_hash=one.batch_hash,
+            prev_batch_hash=one.header.prev_batch_hash,
+            is_behind=one.header.prev_batch_hash in stored,
+        )
+        for one in level
+    )
+
+
+def _found(among: Iterable[Known], batch_hash: Hash) -> Known | None:
+    return next((one for one in among if one.batch_hash == batch_hash), None)
 
 
 def _named_by_genesis(
@@ -45,16 +72,17 @@ def _named_by_genesis(
         return None, header.chain_id
     wanted = contents.previous
     found = _known(connection, header, wanted.chain_id, wanted.batch_no, wanted.batch_no)
-    same = [known for known in found if known.batch_hash == wanted.batch_hash]
-    return (same[0] if same else None), wanted.chain_id
+    return _found(found, wanted.batch_hash), wanted.chain_id
 
 
 def _known(
     connection: sqlite3.Connection, header: Header, chain_id: UUID, first: int, last: int
 ) -> list[Known]:
+    """Return the stored batches of some numbers of a chain, the one stored first first."""
     rows = connection.execute(
-        "select header, batch_hash, verdict, receipt from batch"
-        " where gateway_id = ? and chain_id = ? and batch_no between ? and ?",
+        "select header, batch_hash, verdict, receipt,"
+        " exists (select 1 from branch where batch_id = id) from batch"
+        " where gateway_id = ? and chain_id = ? and batch_no between ? and ? order by id",
         (header.gateway_id.bytes, chain_id.bytes, first, min(last, LARGEST_BATCH_NO)),
     )
     return [
@@ -63,8 +91,9 @@ def _known(
             batch_hash=batch_hash,
             verdict=Verdict(verdict),
             receipt=receipt,
+            is_branch=bool(is_branch),
         )
-        for raw, batch_hash, verdict, receipt in rows
+        for raw, batch_hash, verdict, receipt, is_branch in rows
     ]
 
 

@@ -1,7 +1,7 @@
 """The centre on a real socket of the loopback, with a client that talks to it."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,10 +68,15 @@ class Running:
 
 
 @asynccontextmanager
-async def running(state: Path, *, settings: CentreSettings | None = None) -> AsyncIterator[Running]:
+async def running(
+    state: Path,
+    *,
+    settings: CentreSettings | None = None,
+    now_ns: Callable[[], int] = lambda: NOW,
+) -> AsyncIterator[Running]:
     """Serve over a state folder."""
     chosen = settings or CentreSettings(state=state, listen="127.0.0.1:0")
-    with listening_socket(chosen) as listener, opened(chosen, now_ns=lambda: NOW) as centre:
+    with listening_socket(chosen) as listener, opened(chosen, now_ns=now_ns) as centre:
         port = listener.getsockname()[1]
         async with (
             serving(centre, listener),

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,7 @@ from edge_agent.wire.frame import MEDIA_TYPE
 from tests.central_sync.api.running_centre import NOW, Running, running
 from tests.central_sync.ingest.signed_chain import (
     TEN,
+    S,
     SignedChain,
     bundle_of,
     framed,
@@ -249,8 +251,8 @@ async def test_metrics_count_what_came_in(tmp_path: Path) -> None:
 
 async def test_the_worker_is_woken_by_batches_and_by_their_bundle(tmp_path: Path) -> None:
     """Dirty hours go away by themselves: nobody has to ask."""
-    chain = SignedChain()
-    async with running(tmp_path) as centre:
+    chain, moments = SignedChain(), count(NOW, S)
+    async with running(tmp_path, now_ns=lambda: next(moments)) as centre:
         centre.register(chain)
         store = centre.centre.store
         await centre.post(chain, framed(chain.batch()))

@@ -10,7 +10,7 @@ from central_sync.ingest.receipt_key import load_receipt_key
 from central_sync.programs.hashes import output_hash
 from central_sync.programs.plan import Facility, Plan
 from edge_agent.wire.frame import FrameFlag
-from edge_agent.wire.receipt import BatchPlace, sign_receipt
+from edge_agent.wire.receipt import BatchPlace, Receipt, sign_receipt
 from edge_agent.wire.vocabulary import Verdict
 from tests.central_sync.evaluate.signing_gateway import (
     GATEWAY,
@@ -214,3 +214,20 @@ def test_name_number_hour_and_facility_narrow_the_choice(
 ) -> None:
     found = chosen(computed.store, channel=channel, hour=hour, facility=facility, now_ns=TEN + HOUR)
     assert (None if found is None else found.value.hour_ns) == hour_ns
+
+
+def test_a_forked_line_is_told_and_not_in_the_value(
+    computed: Centre, gateway: SigningGateway
+) -> None:
+    before = revision(computed)
+    gateway.position = replace(gateway.position, batch_no=3)
+    taken = computed.take(
+        gateway.batch(rows([(TEN + 30 * MINUTE, 1, 9)]), wall_ns=TEN + 31 * MINUTE),
+        flags=FrameFlag.BEFORE_FOLLOWS_LATER,
+    )
+    assert Receipt.unpack(taken.receipts[0]).verdict is Verdict.BRANCH
+    assert computed.compute() == {}
+    found = explanation(computed)
+    assert found.is_passed
+    assert found.revision == before
+    assert "1 batches of a forked line stand beside them" in found.steps[4].finding

@@ -10,6 +10,7 @@ from central_sync.store.admission import (
     Known,
     Previous,
     Sight,
+    Standing,
     Unfit,
 )
 from edge_agent.wire.batch import SignedBatch
@@ -30,7 +31,7 @@ CONTINUES = replace(READ, previous=OTHER_CHAIN)
 STRAYS = replace(READ, has_strays=True)
 DAMAGED = Damaged(code=Code.PAYLOAD, detail="payload_sha256 differs")
 UNFIT = Unfit(code=Code.ROOT, detail="record_root differs")
-NOTHING = Sight(same_number=None, before=None, after=None, head_no=None)
+NOTHING = Sight()
 HEADSTONE = FrameFlag.HEADSTONE
 
 
@@ -47,9 +48,23 @@ def candidate(batch: SignedBatch, body: Body = READ, flags: FrameFlag = PLAIN) -
     )
 
 
-def known(batch: SignedBatch, verdict: Verdict = Verdict.ACCEPTED) -> Known:
+def known(
+    batch: SignedBatch, verdict: Verdict = Verdict.ACCEPTED, *, is_branch: bool = False
+) -> Known:
     return Known(
-        header=batch.header, batch_hash=batch.batch_hash, verdict=verdict, receipt=b"receipt"
+        header=batch.header,
+        batch_hash=batch.batch_hash,
+        verdict=verdict,
+        receipt=b"receipt",
+        is_branch=is_branch,
+    )
+
+
+def standing(batch: SignedBatch, *, is_behind: bool = True) -> Standing:
+    return Standing(
+        batch_hash=batch.batch_hash,
+        prev_batch_hash=batch.header.prev_batch_hash,
+        is_behind=is_behind,
     )
 
 
@@ -58,6 +73,12 @@ LATE_SEQ = CHAIN.forged(ONE, first_seq=ONE.header.first_seq + 1)
 FALLING_BOOT = CHAIN.forged(ONE, boot_count=0)
 NEW_BOOT_ID = CHAIN.forged(ONE, boot_id=uuid_of(7))
 FALLING_CLOCK = CHAIN.forged(TWO, mono_ns=0)
-AFTER_ZERO = replace(NOTHING, before=known(ZERO))
-AFTER_ONE = replace(NOTHING, before=known(ONE))
+AFTER_ZERO = replace(NOTHING, before=known(ZERO), main_before=ZERO.batch_hash)
+AFTER_ONE = replace(NOTHING, before=known(ONE), main_before=ONE.batch_hash)
+BEHIND_BRANCH = replace(
+    NOTHING, before=known(FORGED_ONE, Verdict.BRANCH, is_branch=True), main_before=ONE.batch_hash
+)
+BRANCH_TWO = CHAIN.forged(TWO, prev_batch_hash=FORGED_ONE.batch_hash)
+STRANGE_ONE = CHAIN.forged(ONE, prev_batch_hash=Hash(b"z" * 32))
+FORGED_ZERO = CHAIN.forged(ZERO, wall_ns=7)
 HEAD_ZERO = replace(NOTHING, head_no=0)

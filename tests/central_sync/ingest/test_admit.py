@@ -13,6 +13,7 @@ from central_sync.store.admission import (
     Repeat,
     Unread,
 )
+from tests.central_sync.ingest.admit_forks import FORKS
 from tests.central_sync.ingest.admit_frames import (
     AFTER_ZERO,
     HEAD_ZERO,
@@ -31,7 +32,7 @@ def told(decision: Decision) -> str:
             return "repeat"
         case Keep(verdict=verdict, hole=hole, alarms=alarms, completes=completes):
             words = [f"keep {verdict.name.lower()}"]
-            words += ["completes"] * completes
+            words += ["completes"] * completes + ["beside"] * decision.is_branch
             words += [f"hole {hole.batch_no}"] if hole else []
             return " ".join(words + [alarm.code for alarm in alarms])
         case Refuse(refusal=refusal, alarms=alarms):
@@ -41,16 +42,16 @@ def told(decision: Decision) -> str:
             return " ".join(words + [alarm.code for alarm in alarms])
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", TABLE + FORKS, ids=lambda row: row.name)
 def test_the_table_of_section_12_decides(row: Row) -> None:
     assert told(admit(row.comes, row.sight)) == row.is_told
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", TABLE + FORKS, ids=lambda row: row.name)
 def test_a_body_is_read_exactly_when_the_decision_depends_on_it(row: Row) -> None:
     unread = replace(row.comes, body=Unread())
     sight = row.sight
-    if row.comes.header.is_genesis and sight.same_number is None:
+    if row.comes.header.is_genesis and sight.same is None:
         # What a genesis continues is known only after its body was read.
         sight = replace(sight, before=None)
     assert must_read(unread, sight) == row.is_read

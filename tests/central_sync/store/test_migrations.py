@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
+from central_sync.store.migrations import upgrade as upgrading
 from central_sync.store.migrations.upgrade import NewerSchemaError, newest, upgrade
 from central_sync.store.schema import METADATA
 
@@ -62,6 +63,44 @@ def test_upgrading_twice_changes_nothing(file: Path) -> None:
     before = file.read_bytes()
     assert upgrade(f"sqlite:///{file}") == (newest(), newest())
     assert file.read_bytes() == before
+
+
+def at_revision(file: Path, revision: str) -> None:
+    """Make a database as an older release left it."""
+    engine = sa.create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config = upgrading._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+def test_what_the_first_schema_held_stays_under_the_second(file: Path) -> None:
+    at_revision(file, "0001")
+    places = [(b"g" * 16, b"c" * 16, number, bytes([number]) * 32) for number in (4, 7)]
+    connection = sqlite3.connect(file)
+    connection.executemany(
+        "insert into hole (gateway_id, chain_id, batch_no, batch_hash, is_headstone, opened_ns,"
+        " shrunk_ns) values (?, ?, ?, ?, 0, 5, 6)",
+        places,
+    )
+    connection.execute(
+        "insert into batch (gateway_id, chain_id, batch_no, batch_hash, verdict, header, signature,"
+        " receipt, received_ns, record_count, body) values (?, ?, 3, ?, 0, ?, ?, ?, 1, 0, ?)",
+        (*places[0][:2], b"h" * 32, *[b"x"] * 4),
+    )
+    connection.commit()
+    connection.close()
+    assert upgrade(f"sqlite:///{file}") == ("0001", newest())
+    connection = sqlite3.connect(file)
+    found = connection.execute("select gateway_id, chain_id, batch_no, batch_hash from hole")
+    assert found.fetchall() == places
+    same_number = "insert into batch select 2, gateway_id, chain_id, batch_no, ?, verdict, header, signature, receipt, received_ns, at_min, at_max, record_count, body from batch"  # noqa: E501 - one statement
+    with pytest.raises(sqlite3.IntegrityError):
+        connection.execute(same_number, (b"h" * 32,))
+    connection.execute(same_number, (b"i" * 32,))
+    assert connection.execute("select count(*) from branch").fetchone() == (0,)
+    connection.close()
 
 
 def test_a_schema_of_a_newer_release_is_left_alone(file: Path) -> None:

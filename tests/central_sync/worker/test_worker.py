@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -231,3 +232,38 @@ async def test_no_time_whatever_keeps_it_busy(
     centre.take_bundle(gateway.bundle)
     async with working(centre):
         await until(lambda: bool(values(centre)) and not centre.store.dirty_hours(1))
+
+
+@pytest.mark.asyncio
+async def test_hours_wait_while_their_gateway_catches_up(
+    centre: Centre, gateway: SigningGateway
+) -> None:
+    centre.take(gateway.batch(rows(quarters()), wall_ns=TEN + HOUR))
+    centre.take_bundle(gateway.bundle)
+    made = Worker(centre.evaluator, now_ns=centre.clock)
+    made.stored(gateway.gateway_id)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(made.run())
+        await asyncio.sleep(0.1)
+        assert values(centre) == []
+        centre.clock.now_ns += worker.QUIET_NS
+        made.wake()
+        await until(lambda: bool(values(centre)))
+        task.cancel()
+
+
+def test_a_stream_ends_when_it_is_quiet_and_when_it_is_long() -> None:
+    streams, one, other = worker.Streams(), UUID(int=1), UUID(int=2)
+    assert streams.ends_ns(one, 0) == 0
+    assert streams.next_end_ns(0) is None
+    step_ns = worker.QUIET_NS // 2
+    for now_ns in range(0, worker.LONGEST_STREAM_NS, step_ns):
+        streams.stored(one, now_ns)
+        end_ns = min(now_ns + worker.QUIET_NS, worker.LONGEST_STREAM_NS)
+        assert streams.ends_ns(one, now_ns) == end_ns
+        assert streams.ends_ns(one, now_ns - 1) == 0  # the clock was set back
+        assert streams.ends_ns(other, now_ns) == 0
+    late_ns = worker.LONGEST_STREAM_NS + worker.QUIET_NS
+    streams.stored(other, late_ns)
+    assert streams.ends_ns(one, late_ns) == 0
+    assert streams.next_end_ns(late_ns) == late_ns + worker.QUIET_NS

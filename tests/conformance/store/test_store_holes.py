@@ -119,16 +119,36 @@ def test_a_loss_told_before_the_hole_opens_closes_it_too(
     assert open_codes(stored) == set()
 
 
+def in_contact(stored: Stored, chain: SignedChain, known: SignedBatch, *, hours: int) -> None:
+    """Let hours pass in which the gateway is heard every quarter of an hour."""
+    for _ in range(4 * hours):
+        stored.now_ns += HOUR // 4
+        stored.take(chain, framed(known))
+
+
+def test_days_without_contact_do_not_count_against_a_hole(
+    stored: Stored, chain: SignedChain
+) -> None:
+    batches = chain.batches(4)
+    stored.take(chain, framed(batches[0]))
+    stored.take(chain, framed(batches[3], LATER))
+    in_contact(stored, chain, batches[3], hours=12)
+    stored.now_ns += 72 * HOUR
+    in_contact(stored, chain, batches[3], hours=11)
+    assert open_codes(stored) == set()
+    in_contact(stored, chain, batches[3], hours=2)
+    assert open_codes(stored) == {AlarmCode.HOLE}
+
+
 def test_a_hole_that_does_not_shrink_for_a_day_becomes_an_alarm(
     stored: Stored, chain: SignedChain
 ) -> None:
     batches = chain.batches(6)
     stored.take(chain, framed(batches[0]))
     stored.take(chain, framed(batches[4], LATER))
-    stored.now_ns += 23 * HOUR
+    in_contact(stored, chain, batches[4], hours=23)
     stored.take(chain, framed(batches[1]))
-    stored.now_ns += 24 * HOUR
-    stored.take(chain, framed(batches[4]))
+    in_contact(stored, chain, batches[4], hours=24)
     assert open_codes(stored) == set()
     stored.now_ns += 1
     stored.take(chain, framed(batches[5]))

@@ -15,7 +15,6 @@ from tests.central_sync.ingest.signed_chain import (
     S,
     SignedChain,
     framed,
-    rows_at,
     uuid_of,
 )
 from tests.conformance.store.stores import RECEIPT_KEY, Stored, open_codes, verdict_of
@@ -129,18 +128,6 @@ def test_unfit_content_is_kept_as_evidence_and_the_chain_goes_on(
     assert stored.store.counts().quarantined == 1
 
 
-def test_another_batch_under_a_taken_number_is_a_fork(stored: Stored, chain: SignedChain) -> None:
-    zero = chain.batch()
-    one = chain.batch(moves=False)
-    other = chain.batch(rows_at([TEN + 99]))
-    stored.take(chain, framed(zero), framed(one))
-    outcome = stored.take(chain, framed(other))
-    assert outcome.refusal is not None
-    assert (outcome.refusal.status, outcome.refusal.code) == (503, "fork")
-    assert open_codes(stored) == {AlarmCode.FORK}
-    assert verdict_of(stored, one) is Verdict.ACCEPTED
-
-
 def test_two_gateways_may_use_the_same_chain_id(stored: Stored, chain: SignedChain) -> None:
     other = SignedChain(gateway_id=uuid_of(50), key=SigningKey.from_seed(b"o" * 32))
     stored.register(other, "stack 2")
@@ -155,7 +142,7 @@ def test_two_gateways_may_use_the_same_chain_id(stored: Stored, chain: SignedCha
 def test_a_receipt_of_ours_for_a_batch_that_is_not_here_says_that_we_were_set_back(
     stored: Stored, chain: SignedChain
 ) -> None:
-    zero, one, _, three = chain.batches(4)
+    zero, one, two, three = chain.batches(4)
     stored.take(chain, framed(zero), framed(one))
     given = sign_receipt(
         RECEIPT_KEY,
@@ -171,8 +158,12 @@ def test_a_receipt_of_ours_for_a_batch_that_is_not_here_says_that_we_were_set_ba
         verdict=Verdict.ACCEPTED,
         received_ns=1,
     )
-    stored.take(chain, encode_receipt(ahead.pack()), framed(three))
+    outcome = stored.take(chain, encode_receipt(ahead.pack()), framed(three))
     assert open_codes(stored) == {AlarmCode.SERVER_BEHIND}
+    assert [hole.batch_hash for hole in outcome.wanted] == [three.batch_hash]
+    outcome = stored.take(chain, framed(two), framed(three))
+    assert outcome.wanted == ()
+    assert open_codes(stored) == set()
 
 
 def test_a_receipt_under_another_key_says_nothing(stored: Stored, chain: SignedChain) -> None:

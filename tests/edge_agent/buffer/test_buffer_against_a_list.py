@@ -155,7 +155,8 @@ class BufferMachine(RuleBasedStateMachine):
         before: Header | None = None
         for frame in self.run(self.buffer.frames(held)):
             header = Header.unpack(frame.header_bytes)
-            if before is not None and header.batch_no == before.batch_no + 1:
+            is_next = before is not None and header.chain_id == before.chain_id
+            if before is not None and is_next and header.batch_no == before.batch_no + 1:
                 assert header.prev_batch_hash == batch_hash(before.pack())
                 assert header.first_seq == before.next_seq
             before = header

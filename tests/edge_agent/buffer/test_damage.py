@@ -177,11 +177,11 @@ async def test_damage_that_appears_while_the_agent_runs_is_set_aside_by_the_next
 
 
 @pytest.mark.asyncio
-async def test_at_start_only_so_many_waiting_batches_are_verified_whole(tmp_path: Path) -> None:
+async def test_at_start_only_so_many_of_the_newest_batches_are_verified(tmp_path: Path) -> None:
     gateway, _ = await filled(tmp_path)
     sql("UPDATE sealed SET body = zeroblob(99) WHERE position = 20")(gateway.path)
     key = KEY.verifying_key
-    for depth, is_found in ((Depth(newest_waiting=21), False), (Depth(newest_waiting=22), True)):
+    for depth, is_found in ((Depth(newest=21), False), (Depth(newest=22), True)):
         content = inspect_file(gateway.path, gateway_id=GATEWAY, key=key, depth=depth)
         assert isinstance(content, Damaged) == is_found
 

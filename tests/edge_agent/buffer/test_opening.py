@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from edge_agent.buffer import opening
 from edge_agent.buffer.faults import BufferUnavailableError
+from edge_agent.buffer.quarantine import set_aside
 from edge_agent.wire.header import batch_hash
 from tests.edge_agent.buffer.gateway import Gateway
 from tests.edge_agent.buffer.reopening import (
@@ -77,7 +77,7 @@ async def test_the_boot_count_goes_on_behind_a_quarantine(tmp_path: Path) -> Non
 @pytest.mark.asyncio
 async def test_a_start_cut_off_behind_the_move_is_completed_by_the_next(tmp_path: Path) -> None:
     gateway, frames = await filled(tmp_path)
-    opening.set_aside(gateway.path, utc_ns=1, boot_count=1)
+    set_aside(gateway.path, utc_ns=1, boot_count=1)
     first, _ = await opened(gateway)
     previous = first.fields["previous"]
     assert first.fields["reason"] == "quarantine"
@@ -125,7 +125,7 @@ async def test_two_quarantines_in_one_second_stand_beside_each_other(tmp_path: P
     gateway = Gateway(tmp_path)
     for text in (b"one", b"two"):
         gateway.path.write_bytes(text)
-        opening.set_aside(gateway.path, utc_ns=1, boot_count=0)
+        set_aside(gateway.path, utc_ns=1, boot_count=0)
     assert [file.read_bytes() for file in quarantined(gateway)] == [b"one", b"two"]
 
 

@@ -112,3 +112,18 @@ async def test_a_chain_can_be_read_from_a_number_on_receipted_or_not(gateway: Ga
         assert numbers(await buffer.held_from(held[0].chain_id, 1, 3)) == [1, 2, 3]
         assert await buffer.held_from(held[0].chain_id, 5, 3) == ()
         assert await buffer.held_from(GATEWAY, 0, 3) == ()
+
+
+async def test_the_receipt_given_last_is_known_again_after_a_start(gateway: Gateway) -> None:
+    async with gateway.opened() as buffer:
+        assert buffer.newest_receipt() is None
+        held = [*await buffer.unreceipted(1)]
+        for _ in range(3):
+            held += await buffer.append(gateway.portion(1))
+        early, late = receipts([held[3]]), receipts([held[1]])
+        late = [replace(one, received_ns=early[0].received_ns + 1) for one in late]
+        await buffer.settle(early)
+        await buffer.settle(late)
+        assert buffer.newest_receipt() == late[0]
+    async with gateway.opened() as buffer:
+        assert buffer.newest_receipt() == late[0]

@@ -113,7 +113,8 @@ async def test_the_status_is_json_with_every_part(tmp_path: Path) -> None:
         status, head, body = await get(path, "/v1/status?pretty")
     shown = json.loads(body)
     assert (status, "content-type: application/json" in head) == (200, True)
-    parts = {"at_ns", "agent", "alarms", "devices", "buffer", "uplink", "clock", "configuration"}
+    parts = {"at_ns", "agent", "alarms", "devices", "buffer", "uplink", "clock"}
+    parts |= {"configuration", "hardware_changed"}
     assert set(shown) == parts
     assert shown["agent"]["gateway_id"] == str(WELL.agent.gateway_id)
     assert shown["buffer"]["chain_id"] == str(BUFFER.chain_id)

@@ -7,7 +7,13 @@ from dataclasses import replace
 import pytest
 
 from edge_agent.health.alarms import Alarm, alarms, unready
-from edge_agent.health.status import BufferStatus, ClockStatus, ConfigurationStatus, Snapshot
+from edge_agent.health.status import (
+    BufferStatus,
+    ClockStatus,
+    ConfigurationStatus,
+    SalvageStatus,
+    Snapshot,
+)
 from tests.edge_agent.health.snapshots import BUFFER, DEVICE, MINUTE_NS, NOW_NS, WELL, Uplink
 
 
@@ -90,6 +96,22 @@ def test_a_clock_of_unknown_error_is_an_alarm(state: int, name: str) -> None:
     [alarm] = alarms(replace(WELL, clock=ClockStatus(state=state, error_ms=None)))
     assert alarm.reason == "clock_untrusted"
     assert name in alarm.text
+
+
+def test_a_damaged_buffer_is_an_alarm_until_somebody_has_looked() -> None:
+    salvage = SalvageStatus(folders=2, unseen=1, salvaged_batches=70, lost_batches=3)
+    (alarm,) = alarms(replace(WELL, buffer=replace(BUFFER, salvage=salvage)))
+    assert (alarm.reason, alarm.subject) == ("buffer_quarantined", "buffer")
+    assert "70 batches brought back, 3 lost" in alarm.text
+    (alarm,) = alarms(replace(WELL, buffer=replace(BUFFER, salvage=replace(salvage, reason="x"))))
+    assert alarm.text.endswith("It does not go on: x")
+    assert not alarms(replace(WELL, buffer=replace(BUFFER, salvage=replace(salvage, unseen=0))))
+
+
+def test_another_machine_is_an_alarm_that_names_the_facts() -> None:
+    (alarm,) = alarms(replace(WELL, hardware_changed=("cid", "mac")))
+    assert (alarm.reason, alarm.subject) == ("hardware_changed", "hardware")
+    assert "cid, mac" in alarm.text
 
 
 def test_only_what_stops_recording_makes_the_agent_unready() -> None:

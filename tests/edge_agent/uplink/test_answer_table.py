@@ -125,12 +125,6 @@ CASES = {
     "503 overload behind stored ones": Case(
         answer=answer(503, ALL[:2], code="overload", frame=2), settled=[3, 4], pause=BACK_OFF
     ),
-    "503 fork": Case(
-        answer=answer(503, code="fork", frame=0),
-        pause=HOLD,
-        alarms={Alarm.HELD_FOR_FORK},
-        is_held=True,
-    ),
     "500": Case(answer=answer(500), pause=BACK_OFF),
     "no answer": Case(answer=None, pause=BACK_OFF),
 }

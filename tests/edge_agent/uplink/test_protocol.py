@@ -25,8 +25,10 @@ from edge_agent.uplink.state import (
     State,
 )
 from edge_agent.wire.frame import FrameFlag
+from edge_agent.wire.receipt import BatchPlace, sign_receipt
 from edge_agent.wire.vocabulary import Hash, Verdict
-from tests.edge_agent.uplink.model_gateway import TRUST, arriving
+from tests.edge_agent.uplink.model_centre import CENTRE_KEY
+from tests.edge_agent.uplink.model_gateway import GATEWAY, TRUST, arriving
 from tests.edge_agent.uplink.samples import (
     ALL,
     BATCHES,
@@ -34,6 +36,7 @@ from tests.edge_agent.uplink.samples import (
     CHAIN,
     REQUEST,
     answer,
+    batch,
     receipt,
     sent,
     waiting,
@@ -89,11 +92,40 @@ def test_silence_neither_raises_nor_ends_an_alarm() -> None:
 def test_a_fork_is_named_once_and_a_genesis_is_no_fork() -> None:
     branch = answer(200, (receipt(0, Verdict.BRANCH),))
     outcome = exchanged(State(), branch)
-    assert outcome.forked == CHAIN
-    assert exchanged(outcome.state, branch).forked is None
+    assert outcome.forked == {CHAIN}
+    assert not exchanged(outcome.state, branch).forked
     request = Request(purpose=Purpose.BACKLOG, parts=(Part(held=BATCHES[0], flags=FrameFlag(0)),))
     genesis = CENTRE.receipt(arriving(request)[0], Verdict.BRANCH)
-    assert exchanged(State(), answer(200, (genesis,)), request=request).forked is None
+    assert not exchanged(State(), answer(200, (genesis,)), request=request).forked
+
+
+def test_an_answer_about_two_chains_names_both_forks() -> None:
+    other = UUID(int=2)
+    held = (BATCHES[3], batch(4, chain=other))
+    parts = tuple(Part(held=one, flags=FrameFlag(0)) for one in held)
+    request = Request(purpose=Purpose.BACKLOG, parts=parts)
+    receipts = tuple(CENTRE.receipt(one, Verdict.BRANCH) for one in arriving(request))
+    assert exchanged(State(), answer(200, receipts), request=request).forked == {CHAIN, other}
+
+
+def test_the_receipt_given_last_shows_what_the_centre_has_had() -> None:
+    early, late = (
+        sign_receipt(
+            CENTRE_KEY,
+            BatchPlace(
+                gateway_id=GATEWAY,
+                chain_id=CHAIN,
+                batch_no=one.batch_no,
+                batch_hash=one.batch_hash,
+            ),
+            verdict=Verdict.ACCEPTED,
+            received_ns=at_ns,
+        )
+        for one, at_ns in ((BATCHES[5], 1), (BATCHES[4], 2))
+    )
+    state = exchanged(State(), answer(200, (early.pack(),)), answer(200, (late.pack(),))).state
+    assert state.proof == late
+    assert exchanged(state, answer(200, (early.pack(),))).state.proof == late
 
 
 BLAMES = [answer(422, code="body", frame=1), answer(400, code="frame", frame=1)]

@@ -12,7 +12,8 @@ from edge_agent.uplink.held import Holding
 from edge_agent.uplink.request import LIVE_FRAMES, next_request
 from edge_agent.uplink.state import LARGEST_BYTES, LARGEST_FRAMES, Purpose, State
 from edge_agent.wire.frame import FrameFlag
-from tests.edge_agent.uplink.samples import CHAIN, batch, sent, waiting
+from edge_agent.wire.receipt import Receipt
+from tests.edge_agent.uplink.samples import CHAIN, batch, receipt, sent, waiting
 
 CALM = replace(State(), is_live_due=False)
 LATER = FrameFlag.BEFORE_FOLLOWS_LATER
@@ -90,3 +91,15 @@ def test_no_request_passes_a_limit_and_none_is_empty(
     assert request.size <= min(budget_bytes, ceiling_bytes) or len(request.parts) == 1
     numbers = [part.held.batch_no for part in request.parts]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_what_goes_out_of_order_goes_with_the_newest_receipt() -> None:
+    batches = [batch(number) for number in range(LARGEST_FRAMES + 1)]
+    proof = Receipt.unpack(receipt(0))
+    state = replace(State(), proof=proof)
+    _, live = next_request(state, waiting(*batches))
+    _, in_order = next_request(replace(state, is_live_due=False), waiting(*batches))
+    assert live is not None
+    assert in_order is not None
+    assert (live.purpose, live.proof) == (Purpose.LIVE, proof)
+    assert (in_order.purpose, in_order.proof) == (Purpose.BACKLOG, None)

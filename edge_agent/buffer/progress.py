@@ -1,0 +1,99 @@
+"""How far a salvage has come, as it is kept in the buffer and as it is shown; plain values."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum, auto
+from pathlib import Path
+from typing import Self
+from uuid import UUID
+
+from edge_agent.buffer.remains import Lot
+
+
+class Step(StrEnum):
+    """What is done next with a quarantine."""
+
+    TABLES = auto()
+    BATCHES = auto()
+    LOSSES = auto()
+    DONE = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One quarantine.
+
+    Attributes:
+        step: what is done next.
+        at: so many bytes of its files were looked at.
+        size: of the files, bytes.
+        salvaged: batches that were not in the buffer before.
+        foreign: batches of another gateway or key: they stay where they are.
+        lost: numbers of its chains that are nowhere any more.
+        chains: found in it.
+
+    """
+
+    step: Step = Step.TABLES
+    at: int = 0
+    size: int = 0
+    salvaged: int = 0
+    foreign: int = 0
+    lost: int = 0
+    chains: tuple[UUID, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str | None) -> Self:
+        """Return what a fact says; without one nothing was done yet."""
+        if text is None:
+            return cls()
+        kept = json.loads(text)
+        return cls(
+            **{**kept, "step": Step(kept["step"]), "chains": tuple(map(UUID, kept["chains"]))}
+        )
+
+    @property
+    def text(self) -> str:
+        """What is kept."""
+        return json.dumps({**asdict(self), "chains": [str(chain) for chain in self.chains]})
+
+    def after(self, lot: Lot) -> Self:
+        """Return the progress once a lot has been looked at."""
+        chains = (*self.chains, *(batch.header.chain_id for batch in lot.batches))
+        return replace(
+            self,
+            at=lot.end,
+            foreign=self.foreign + lot.foreign_count,
+            chains=tuple(dict.fromkeys(chains)),
+        )
+
+    def plus(self, count: int) -> Self:
+        """Return the progress with so many more batches salvaged."""
+        return replace(self, salvaged=self.salvaged + count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Salvage:
+    """All quarantines together.
+
+    Attributes:
+        folders: how many there are.
+        unseen: of these, how many no operator has looked at.
+        is_running: whether something is being brought back now.
+        salvaged_batches: brought back.
+        lost_batches: known to have existed, and nowhere any more: told in signed loss events.
+        reason: why it does not go on; None while nothing is in its way.
+
+    """
+
+    folders: int = 0
+    unseen: int = 0
+    is_running: bool = False
+    salvaged_batches: int = 0
+    lost_batches: int = 0
+    reason: str | None = None
+
+
+def fact_of(folder: Path) -> str:
+    """Return the name under which the progress of a quarantine is kept."""
+    return f"salvage {folder.name}"

@@ -1,0 +1,275 @@
+"""What is left of a buffer in files that were set aside: only what verifies comes out.
+
+Reading only, in bounded lots, so that it can stop and go on anywhere. A signature makes it safe to
+take bytes from wherever they lie.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from edge_agent.buffer.carving import (
+    FIXED_BYTES,
+    SEALED,
+    Cell,
+    Lookup,
+    columns,
+    leaf_records,
+    sealed_cells,
+)
+from edge_agent.buffer.pages import Chunk, Pages
+from edge_agent.buffer.retention import Run
+from edge_agent.wire.batch import SignedBatch, open_body
+from edge_agent.wire.document import Document
+from edge_agent.wire.header import HEADER_SIZE, Header
+from edge_agent.wire.receipt import RECEIPT_SIZE, Receipt
+from edge_agent.wire.refusal import RefusedError
+from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
+from edge_agent.wire.vocabulary import HASH_SIZE, Hash
+
+MAGIC: Final = b"EWBATCH1"
+# Of a stored batch: its hash, its header, its signature, its body.
+_HEADER: Final = slice(HASH_SIZE, HASH_SIZE + HEADER_SIZE)
+_SIGNATURE: Final = slice(HASH_SIZE + HEADER_SIZE, FIXED_BYTES)
+# A lot ends at the first chunk with a batch, and after so many bytes without one.
+LOT_BYTES: Final = 16 * 1024 * 1024
+# Pages are written again and again with the same batches in them: so many are remembered.
+REMEMBERED: Final = 16_384
+# More receipts than this were never waited for at once; a file that has more was made to.
+MOST_RECEIPTS: Final = 65_536
+# Types of the columns of `receipt` and `document` (SQLite file format, section 2.1).
+_RECEIPT: Final = (12 + 2 * RECEIPT_SIZE, 12 + 2 * HASH_SIZE)
+_DIGEST: Final = 12 + 2 * HASH_SIZE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipted:
+    """Batches of one chain that all have had a receipt, and the newest of these."""
+
+    chain_id: UUID
+    first_no: int
+    last_no: int
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """What was found between two places of the files."""
+
+    batches: tuple[SignedBatch, ...]
+    foreign_count: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighted:
+    """A batch whose header verifies and whose body is damaged."""
+
+    chain_id: UUID
+    batch_no: int
+    first_seq: int
+    next_seq: int
+    wall_ns: int
+
+
+class Remains:
+    """The files of one quarantine, read for one gateway and one key."""
+
+    def __init__(self, pages: Pages, *, gateway_id: UUID, key: VerifyingKey) -> None:
+        self._pages = pages
+        self._gateway_id = gateway_id
+        self._key = key
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._foreign_count = 0
+
+    def lot(self, start: int) -> Lot | None:
+        """Return what verifies from a place on, some hundred batches at most; None at the end."""
+        self._foreign_count = 0
+        end = start
+        for chunk in self._pages.chunks(start):
+            found = tuple(
+                batch
+                for cell, frame in _cells(chunk)
+                if (batch := self._verified(cell, frame)) is not None
+            )
+            end = chunk.end
+            if found or end - start >= LOT_BYTES:
+                return Lot(batches=found, foreign_count=self._foreign_count, end=end)
+        if end == start:
+            return None
+        return Lot(batches=(), foreign_count=self._foreign_count, end=end)
+
+    def receipts(self) -> tuple[Receipted, ...]:
+        """Return every run of receipts that is what was stored."""
+        found: dict[Hash, Receipted] = {}
+        for row_id, serials, cell in self._records():
+            if len(serials) != 4 or serials[2:] != _RECEIPT or len(found) >= MOST_RECEIPTS:
+                continue
+            content = cell.content(cell.total, self._pages.newest)
+            one = None if content is None else self._receipted(row_id, content, serials)
+            if one is None:
+                continue
+            known = found.get(one.receipt.batch_hash)
+            if known is None or one.first_no < known.first_no:
+                found[one.receipt.batch_hash] = one
+        return tuple(found.values())
+
+    def documents(self) -> Iterator[Document]:
+        """Yield every configuration bundle and profile that is what its hash says, once each."""
+        known: set[bytes] = set()
+        for _, serials, cell in self._records():
+            if len(serials) != 2 or serials[0] != _DIGEST:
+                continue
+            for lookup in (self._pages.newest, self._pages.stored):
+                content = cell.content(cell.total, lookup)
+                document = None if content is None else _document(content)
+                if document is not None and document.digest not in known:
+                    known.add(document.digest)
+                    yield document
+
+    def sighted(self, most: int) -> Iterator[Sighted]:
+        """Yield batches of which only the header is left, up to so many."""
+        for chunk in self._pages.chunks(0):
+            for cell, frame in _cells(chunk):
+                header = self._header(cell, frame)
+                if header is None:
+                    continue
+                yield Sighted(
+                    chain_id=header.chain_id,
+                    batch_no=header.batch_no,
+                    first_seq=header.first_seq,
+                    next_seq=header.next_seq,
+                    wall_ns=header.wall_ns,
+                )
+                most -= 1
+                if most <= 0:
+                    return
+
+    def _records(self) -> Iterator[tuple[int, tuple[int, ...], Cell]]:
+        for chunk in self._pages.chunks(0):
+            for index in range(-(-len(chunk.content) // chunk.stride)):
+                yield from leaf_records(chunk.page_at(index))
+
+    def _lookups(self, frame: int | None) -> Iterator[Lookup]:
+        """Yield where the pages of a record may be, the likeliest first."""
+        yield self._pages.newest
+        yield self._pages.stored if frame is None else partial(self._pages.as_of, frame=frame)
+
+    def _verified(self, cell: Cell, frame: int | None) -> SignedBatch | None:
+        """Return the batch in a cell, if every byte of it is what was signed, once."""
+        for lookup in self._lookups(frame):
+            for is_straight in (False, True):
+                head = self._head(cell, lookup, is_straight=is_straight)
+                if head is None:
+                    continue
+                header_bytes, signature = head
+                if header_bytes in self._seen:
+                    return None
+                batch = self._whole(cell, lookup, header_bytes, is_straight=is_straight)
+                if batch is None:
+                    continue
+                if not self._is_ours(header_bytes, signature):
+                    self._foreign_count += 1
+                    batch = None
+                self._remember(header_bytes)
+                return batch
+        return None
+
+    def _header(self, cell: Cell, frame: int | None) -> Header | None:
+        """Return the header in a cell, if it is one of ours, once."""
+        for lookup in self._lookups(frame):
+            head = self._head(cell, lookup, is_straight=False)
+            if head is None or head[0] in self._seen:
+                continue
+            if self._is_ours(*head):
+                self._remember(head[0])
+                return Header.unpack(head[0])
+        return None
+
+    def _head(self, cell: Cell, lookup: Lookup, *, is_straight: bool) -> tuple[bytes, bytes] | None:
+        """Return header and signature in a cell, if they look like it."""
+        content = cell.content(FIXED_BYTES, lookup, is_straight=is_straight)
+        if content is None or not content.startswith(MAGIC, HASH_SIZE):
+            return None
+        return content[_HEADER], content[_SIGNATURE]
+
+    def _whole(
+        self, cell: Cell, lookup: Lookup, header_bytes: bytes, *, is_straight: bool
+    ) -> SignedBatch | None:
+        content = cell.content(cell.total, lookup, is_straight=is_straight)
+        if content is None or content[_HEADER] != header_bytes:
+            return None
+        body = content[FIXED_BYTES:]
+        try:
+            header = Header.unpack(header_bytes)
+            open_body(header, body)
+        except RefusedError:
+            return None
+        return SignedBatch(
+            header=header, header_bytes=header_bytes, signature=content[_SIGNATURE], body=body
+        )
+
+    def _is_ours(self, header_bytes: bytes, signature: bytes) -> bool:
+        try:
+            header = Header.unpack(header_bytes)
+            self._key.verify(BATCH_CONTEXT, header_bytes, signature)
+        except RefusedError:
+            return False
+        return header.gateway_id == self._gateway_id
+
+    def _remember(self, header_bytes: bytes) -> None:
+        self._seen[header_bytes] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+
+    def _receipted(self, last: int, content: bytes, serials: tuple[int, ...]) -> Receipted | None:
+        """Return the run in a record of the receipt table, if its row is what was stored."""
+        try:
+            _, first, packed, digest = columns(content, serials)
+            if not isinstance(first, int) or not isinstance(packed, bytes):
+                return None
+            run = Run(first=first, last=last, receipt=packed)
+            receipt = Receipt.unpack(packed)
+            is_good = run.sha256 == digest and receipt.gateway_id == self._gateway_id
+        except (RefusedError, ValueError, OverflowError):
+            return None
+        first_no = receipt.batch_no - (last - first)
+        if not is_good or first_no < 0:
+            return None
+        return Receipted(
+            chain_id=receipt.chain_id,
+            first_no=first_no,
+            last_no=receipt.batch_no,
+            receipt=receipt,
+        )
+
+
+def _cells(chunk: Chunk) -> Iterator[tuple[Cell, int | None]]:
+    """Yield the cells of batches in a chunk, with the frame of the log that each is in."""
+    content, looked_at = chunk.content, -1
+    at = content.find(SEALED)
+    while at >= 0:
+        index = at // chunk.stride
+        if index > looked_at:
+            looked_at = index
+            frame = None if chunk.frame is None else chunk.frame + index
+            for cell in sealed_cells(chunk.page_at(index)):
+                yield cell, frame
+        at = content.find(SEALED, at + 1)
+
+
+def _document(content: bytes) -> Document | None:
+    document = Document(digest=Hash(content[:HASH_SIZE]), packed=content[HASH_SIZE:])
+    try:
+        document.verify()
+    except RefusedError:
+        return None
+    return document
+
+
+def by_number(sighted: Iterator[Sighted]) -> Mapping[tuple[UUID, int], Sighted]:
+    """Return sightings by chain and number."""
+    return {(one.chain_id, one.batch_no): one for one in sighted}

@@ -1,0 +1,44 @@
+"""Damaged buffers, started on and salvaged, for tests."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from edge_agent.buffer.salvaging import Salvager
+from edge_agent.buffer.store import Buffer
+from edge_agent.wire.events import Event
+from edge_agent.wire.frame import BatchFrame
+from edge_agent.wire.header import Header
+from tests.edge_agent.buffer.gateway import Gateway, Portion, events_of
+
+MOST = 10_000
+
+
+@asynccontextmanager
+async def started(gateway: Gateway) -> AsyncIterator[tuple[Buffer, Salvager]]:
+    """Yield the buffer of a newly started agent, and what will salvage into it."""
+    async with gateway.opened() as buffer:
+
+        async def told(events: Sequence[Event]) -> None:
+            await buffer.append(Portion(events=tuple(events)))
+
+        yield (
+            buffer,
+            Salvager(buffer, gateway.path, origin=gateway.origin, clock=gateway.clock, tell=told),
+        )
+
+
+async def waiting(buffer: Buffer) -> list[BatchFrame]:
+    """Return everything that would be uploaded."""
+    return list(await buffer.frames(await buffer.unreceipted(MOST)))
+
+
+def losses(frames: Sequence[BatchFrame]) -> list[Event]:
+    """Return the losses that are told in batches."""
+    return [event for frame in frames for event in events_of(frame) if event.type == "loss"]
+
+
+def numbers_of(frames: Sequence[BatchFrame], chain: BatchFrame) -> list[int]:
+    """Return the numbers of those batches that are of one chain."""
+    wanted = Header.unpack(chain.header_bytes).chain_id
+    headers = [Header.unpack(frame.header_bytes) for frame in frames]
+    return [header.batch_no for header in headers if header.chain_id == wanted]

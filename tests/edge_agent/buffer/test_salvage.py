@@ -1,0 +1,246 @@
+"""What comes back from damaged files, what is told as lost, and that a kill changes neither."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from edge_agent.buffer import adopting
+from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
+from edge_agent.buffer.progress import Step
+from edge_agent.buffer.quarantine import SEEN, folders
+from edge_agent.buffer.summary import salvages_of
+from edge_agent.wire.document import Document
+from edge_agent.wire.frame import BatchFrame
+from edge_agent.wire.header import Header
+from edge_agent.wire.signing import SigningKey
+from tests.edge_agent.buffer.gateway import Gateway, receipts
+from tests.edge_agent.buffer.reopening import (
+    BATCHES,
+    PAGE,
+    RECEIPTED,
+    filled,
+    sql,
+    without_receipt,
+)
+from tests.edge_agent.buffer.salvage import losses, numbers_of, started, waiting
+
+pytestmark = pytest.mark.asyncio
+
+# What the start notices at once; no batch is harmed by it.
+UNREADABLE = sql("UPDATE chain SET first_position = 2")
+
+
+def harm_body(file: Path, frame: BatchFrame) -> None:
+    """Change one byte in the middle of a stored body."""
+    content = bytearray(file.read_bytes())
+    at = content.index(frame.signature) + 64
+    content[at + 20] ^= 1
+    file.write_bytes(content)
+
+
+def destroy_header(file: Path) -> None:
+    """Write noise over the file's first page: SQLite cannot open it at all."""
+    with file.open("r+b") as damaged:
+        damaged.write(b"\xa5" * PAGE)
+
+
+@pytest.mark.parametrize("damage", [UNREADABLE, destroy_header])
+async def test_every_batch_comes_back_as_it_was_signed_and_waits_for_its_receipt(
+    tmp_path: Path, damage: object
+) -> None:
+    gateway, frames = await filled(tmp_path)
+    assert callable(damage)
+    damage(gateway.path)
+    async with started(gateway) as (buffer, salvager):
+        await salvager.once()
+        expected = without_receipt(frames)
+        assert (await waiting(buffer))[: len(expected)] == expected
+        assert buffer.backlog().readings == 20 * (len(expected) - 1)
+        held = await buffer.unreceipted(1000)
+        assert await buffer.settle(receipts(held)) == len(held)
+        assert buffer.backlog().unreceipted_count == 0
+    async with started(gateway) as (buffer, salvager):
+        await salvager.once()
+        assert buffer.counters.quarantined == 0
+        assert buffer.backlog().unreceipted_count == 1
+
+
+async def test_what_the_centre_has_is_kept_for_it_and_not_sent(tmp_path: Path) -> None:
+    gateway, frames = await filled(tmp_path)
+    UNREADABLE(gateway.path)
+    async with started(gateway) as (buffer, salvager):
+        await salvager.once()
+        chain = Header.unpack(frames[0].header_bytes).chain_id
+        held = await buffer.held_from(chain, 0, 1000)
+        assert [one.batch_no for one in held] == list(range(BATCHES + 1))
+        receipted = range(BATCHES + 1)[RECEIPTED]
+        assert not set(receipted) & set(numbers_of(await waiting(buffer), frames[0]))
+
+
+async def test_a_damaged_batch_is_told_as_a_signed_loss(tmp_path: Path) -> None:
+    gateway, frames = await filled(tmp_path)
+    harm_body(gateway.path, frames[20])
+    async with started(gateway) as (buffer, salvager):
+        await salvager.once()
+        told, end = losses(await waiting(buffer))
+        assert salvager.status().lost_batches == 1
+    lost, after = (Header.unpack(frames[number].header_bytes) for number in (20, BATCHES))
+    assert dict(told.fields) | {"from_ns": "", "to_ns": ""} == {
+        "chain": str(lost.chain_id),
+        "first_batch": "20",
+        "last_batch": "20",
+        "first_seq": str(lost.first_seq),
+        "last_seq": str(lost.next_seq - 1),
+        "channels": [],
+        "from_ns": "",
+        "to_ns": "",
+        "reason": "damaged storage",
+        "readings": "20",
+    }
+    assert told.integer("from_ns") < lost.wall_ns == told.integer("to_ns")
+    # Whether another followed the last one nobody can know.
+    assert end.integer("first_batch") == after.batch_no + 1
+    assert end.fields["readings"] == "0"
+    assert end.integer("from_ns") == after.wall_ns
+
+
+async def test_nothing_is_told_behind_an_orderly_stop(tmp_path: Path) -> None:
+    gateway, _ = await filled(tmp_path)
+    async with gateway.opened() as buffer:
+        await buffer.append(gateway.portion(1, is_last=True))
+    UNREADABLE(gateway.path)
+    async with started(gateway) as (buffer, salvager):
+        await salvager.once()
+        assert losses(await waiting(buffer)) == []
+
+
+@pytest.mark.parametrize("lots", range(4))
+async def test_a_kill_between_two_lots_repeats_and_loses_nothing(tmp_path: Path, lots: int) -> None:
+    gateway = Gateway(tmp_path)
+    async with gateway.opened() as buffer:
+        for _ in range(100):
+            await buffer.append(gateway.portion(500))
+        expected = await waiting(buffer)
+    UNREADABLE(gateway.path)
+    copy = tmp_path / "after the kill"
+    async with started(gateway) as (buffer, salvager):
+        (work,) = await salvager._pending()
+        await salvager._take_tables(work)
+        async with salvager._remains(work.folder) as (_, remains):
+            for _ in range(lots):
+                lot = remains.lot(work.progress.at)
+                assert lot is not None
+                taken = adopting.Salvaged(batches=lot.batches)
+                await salvager._adopt(work, taken, work.progress.after(lot))
+        gateway.crash_to(copy)
+    folders(tmp_path / "buffer.db")[0].parent.rename(copy / "quarantine")
+    async with started(gateway) as (buffer, salvager):
+        assert buffer.backlog().unreceipted_count > lots
+        await salvager.once()
+        assert (await waiting(buffer))[: len(expected)] == expected
+        assert salvager.status().salvaged_batches == len(expected)
+
+
+async def test_documents_come_back_with_the_batches_that_need_them(tmp_path: Path) -> None:
+    gateway, _ = await filled(tmp_path)
+    document = Document.of(bytes(range(256)) * 100)
+    async with gateway.opened() as buffer:
+        await buffer.keep(document)
+    UNREADABLE(gateway.path)
+    async with started(gateway) as (buffer, salvager):
+        assert await buffer.document(document.digest) is None
+        await salvager.once()
+        assert await buffer.document(document.digest) == document
+
+
+async def test_batches_of_another_gateway_or_key_stay_where_they_are(tmp_path: Path) -> None:
+    gateway, frames = await filled(tmp_path)
+    gateway.origin = replace(
+        gateway.origin, key=SigningKey.from_seed(bytes(32)), gateway_id=UUID(int=3)
+    )
+    async with started(gateway) as (buffer, salvager):
+        await salvager.once()
+        assert numbers_of(await waiting(buffer), frames[0]) == []
+        (progress,) = salvages_of(gateway.path).values()
+        assert (progress.salvaged, progress.foreign) == (0, len(frames))
+
+
+async def test_without_room_it_waits_and_new_readings_go_first(tmp_path: Path) -> None:
+    gateway, frames = await filled(tmp_path)
+    UNREADABLE(gateway.path)
+    async with started(gateway) as (buffer, salvager):
+        quota = buffer._writer.quota
+        quota._page_limit = 60
+        with pytest.raises(BufferFullError):
+            await salvager.once()
+        await buffer.append(gateway.portion(3))
+        quota._page_limit = 1_000_000
+        await salvager.once()
+        expected = without_receipt(frames)
+        assert (await waiting(buffer))[: len(expected)] == expected
+
+
+async def test_damage_that_comes_while_the_agent_runs_is_salvaged_too(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path)
+    async with started(gateway) as (buffer, salvager):
+        async with asyncio.TaskGroup() as group:
+            work = group.create_task(salvager.run())
+            for _ in range(5):
+                await buffer.append(gateway.portion(20))
+            expected = await waiting(buffer)
+            buffer._writer.found_damage("a test says so")
+            await buffer.append(gateway.portion(20))
+            while salvager.status().salvaged_batches < len(expected):
+                await buffer.append(gateway.portion(1))
+            work.cancel()
+        found = await waiting(buffer)
+        assert found[: len(expected)] == expected
+        # The agent knew the last batch: nothing can have been behind it.
+        assert losses(found) == []
+
+
+async def test_a_salvaged_batch_that_is_damaged_in_its_turn_never_leaves(tmp_path: Path) -> None:
+    gateway, frames = await filled(tmp_path)
+    UNREADABLE(gateway.path)
+    async with started(gateway) as (buffer, salvager):
+        await salvager.once()
+    sql("UPDATE sealed SET body = zeroblob(99) WHERE position < 0")(gateway.path)
+    async with started(gateway) as (buffer, salvager):
+        assert buffer.counters.quarantined == 0
+        with pytest.raises(BufferUnavailableError, match="not what was signed"):
+            await waiting(buffer)
+        await buffer.append(gateway.portion(1))
+        assert buffer.counters.quarantined == 1
+        salvager._generation = 1
+        await salvager.once()
+        expected = without_receipt(frames)
+        found = await waiting(buffer)
+        assert found[: len(expected)] == expected
+        assert len(folders(gateway.path)) == 2
+
+
+async def test_a_batch_that_waits_and_is_gone_is_noticed_before_anything_leaves(
+    tmp_path: Path,
+) -> None:
+    gateway, _ = await filled(tmp_path)
+    async with gateway.opened() as buffer:
+        await buffer._writer.database.rows("DELETE FROM sealed WHERE position = 30")
+        with pytest.raises(BufferUnavailableError, match="missing"):
+            await buffer.unreceipted(1000)
+        await buffer.append(gateway.portion(1))
+        assert buffer.counters.quarantined == 1
+
+
+async def test_a_quarantine_is_an_alarm_until_an_operator_has_looked(tmp_path: Path) -> None:
+    gateway, _ = await filled(tmp_path)
+    UNREADABLE(gateway.path)
+    async with started(gateway) as (_, salvager):
+        await salvager.once()
+        assert (salvager.status().folders, salvager.status().unseen) == (1, 1)
+        (folder,) = folders(gateway.path)
+        assert salvages_of(gateway.path)[folder].step is Step.DONE
+        (folder / SEEN).touch()
+        assert salvager.status().unseen == 0

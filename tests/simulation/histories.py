@@ -1,0 +1,257 @@
+"""Histories of one accident each, or of none: what must be an alarm is one, and nothing else is.
+
+Run as `python -m tests.simulation.histories --count N --seed S`: N histories, all kinds in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from tests.simulation.judge import BEHIND, FORK, HOLE
+from tests.simulation.network import FAULTS
+from tests.simulation.world import Rules, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulation.gateway import Gateway
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What alarms a history must have raised by its end, and which may be there besides."""
+
+    must: frozenset[str] = frozenset()
+    may: frozenset[str] = frozenset()
+
+
+QUIET = Verdict()
+
+
+class History:
+    """One gateway and one centre in ordinary life, and what happens to them."""
+
+    def __init__(self, seed: int, rules: Rules | None = None) -> None:
+        self.world = World(seed, rules or Rules())
+        self.rng = self.world.rng
+
+    @property
+    def machine(self) -> Gateway:
+        """The gateway that lives; of several any."""
+        return self.rng.choice(self.world.gateways)
+
+    def live(self, least: int = 0) -> None:
+        """Let some time pass: batches, uploads with faults, crashes."""
+        for step in range(self.rng.randrange(4, 14) + least):
+            machine = self.machine
+            self.world.now_ns += self.rng.randrange(20) * 1_000_000_000
+            if step < least or self.rng.random() < 0.4:
+                machine.buffer.seal()
+            elif self.rng.random() < 0.05:
+                machine.start()
+            elif self.rng.random() < 0.1:
+                machine.interval()
+            else:
+                self.world.exchange(machine, self.rng.choice(FAULTS))
+
+    def deliver(self, machine: Gateway) -> None:
+        """Let all that a gateway holds arrive, and its receipts reach its disk."""
+        machine.interval()
+        while self.world.exchange(machine) is not None:
+            pass
+        machine.buffer.seal()
+
+
+def nothing(history: History) -> Verdict:
+    """Nothing but crashes and a bad line."""
+    history.live()
+    return QUIET
+
+
+def clone_beside(history: History) -> Verdict:
+    """A copy of the card runs in a second machine."""
+    image = history.machine.buffer.image()
+    history.live()
+    history.world.copy(image, is_resumed=history.rng.random() < 0.3)
+    history.live(least=1)
+    return Verdict(must=frozenset({FORK}))
+
+
+def older_image(history: History) -> Verdict:
+    """A gateway is put back to an image, after what it made since had arrived."""
+    machine = history.machine
+    image = machine.buffer.image()
+    history.live(least=1)
+    history.deliver(machine)
+    history.world.copy(image, is_resumed=history.rng.random() < 0.3, onto=machine)
+    history.live(least=1)
+    return Verdict(must=frozenset({FORK}))
+
+
+def card_moved(history: History) -> Verdict:
+    """The card goes to another machine, or an image is put back at once: nothing is made twice."""
+    machine = history.machine
+    history.world.copy(machine.buffer.image(), is_resumed=False, onto=machine)
+    return QUIET
+
+
+def centre_set_back(history: History) -> Verdict:
+    """The centre is restored from a backup that lacks what it receipted since."""
+    machine = history.machine
+    history.deliver(machine)
+    backup = history.world.centre.backup()
+    history.live(least=1)
+    history.deliver(machine)
+    gone = history.world.put_back(backup)
+    if history.rng.random() < 0.3:
+        machine.start()
+    proof = machine.state.proof
+    is_shown = proof is not None and proof.batch_hash in gone
+    history.live(least=1)
+    alarms = frozenset({BEHIND})
+    return Verdict(must=alarms if is_shown else frozenset(), may=alarms)
+
+
+def centre_set_back_twice(history: History) -> Verdict:
+    """The centre is restored, caught up, and restored again from the same backup."""
+    machine = history.machine
+    history.deliver(machine)
+    backup = history.world.centre.backup()
+    for _ in range(2):
+        history.live(least=1)
+        history.deliver(machine)
+        gone = history.world.put_back(backup)
+        history.world.late.clear()
+    machine.buffer.seal()
+    proof = machine.state.proof
+    alarms = frozenset({BEHIND})
+    is_shown = proof is not None and proof.batch_hash in gone
+    return Verdict(must=alarms if is_shown else frozenset(), may=alarms)
+
+
+def clone_and_centre_set_back(history: History) -> Verdict:
+    """The centre is restored from before a copy of the card began to run."""
+    backup = history.world.centre.backup()
+    clone_beside(history)
+    for machine in history.world.gateways:
+        history.deliver(machine)
+    history.world.put_back(backup)
+    history.world.late.clear()
+    return Verdict(must=frozenset({FORK, BEHIND}))
+
+
+def centre_set_back_and_gateway_forgot(history: History) -> Verdict:
+    """What the restored centre lacks is partly no longer on the gateway either."""
+    machine = history.machine
+    history.deliver(machine)
+    backup = history.world.centre.backup()
+    history.live(least=4)
+    history.deliver(machine)
+    history.deliver(machine)
+    gone = history.world.put_back(backup)
+    machine.buffer.forget(1000)
+    history.live(least=1)
+    is_lost = bool(gone - machine.disk_hashes())
+    must = {BEHIND, HOLE} if is_lost else {BEHIND}
+    return Verdict(must=frozenset(must), may=frozenset({BEHIND, HOLE}))
+
+
+def backup_without_loss(history: History) -> Verdict:
+    """The centre is restored from a backup that lacks nothing."""
+    history.world.put_back(history.world.centre.backup())
+    return QUIET
+
+
+def buffer_lost_delivered(history: History) -> Verdict:
+    """A damaged buffer is set aside after all that was in it had arrived."""
+    machine = history.machine
+    machine.interval()
+    while history.world.exchange(machine) is not None:
+        pass
+    history.world.quarantine(machine)
+    return QUIET
+
+
+def buffer_lost_undelivered(history: History) -> Verdict:
+    """A damaged buffer is set aside with batches that nobody else has."""
+    machine = history.machine
+    history.deliver(machine)
+    machine.buffer.seal()
+    history.world.quarantine(machine)
+    return Verdict(must=frozenset({HOLE}))
+
+
+STORIES: tuple[Callable[[History], Verdict], ...] = (
+    nothing,
+    clone_beside,
+    older_image,
+    card_moved,
+    centre_set_back,
+    centre_set_back_twice,
+    clone_and_centre_set_back,
+    centre_set_back_and_gateway_forgot,
+    backup_without_loss,
+    buffer_lost_delivered,
+    buffer_lost_undelivered,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """One history at its end: how many alarms it had to raise, and everything that is wrong."""
+
+    due: int
+    wrong: tuple[str, ...]
+
+
+def played(story: Callable[[History], Verdict], seed: int, rules: Rules | None = None) -> Played:
+    """Play one history."""
+    history = History(seed, rules)
+    history.live()
+    history.world.late.clear()
+    verdict = story(history)
+    history.live()
+    wrong = history.world.judged()
+    raised = {str(code) for (code,) in history.world.centre.rows("select code from alarm")}
+    history.world.close()
+    wrong += [f"unseen: {code}" for code in sorted(verdict.must - raised)]
+    wrong += [f"false alarm: {code}" for code in sorted(raised - verdict.must - verdict.may)]
+    return Played(due=len(verdict.must), wrong=tuple(wrong))
+
+
+def main() -> int:
+    """Run, and end with one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=len(STORIES))
+    parser.add_argument("--seed", type=int, default=1)
+    known = parser.parse_args()
+    began_s = monotonic()
+    wrong: dict[str, int] = {}
+    met: Counter[str] = Counter(alarms_due=0, unseen=0, false_alarms=0)
+    for index in range(known.count):
+        story = STORIES[index % len(STORIES)]
+        one = played(story, known.seed + index)
+        for fault in one.wrong:
+            wrong.setdefault(f"{story.__name__}: {fault}", known.seed + index)
+        met["alarms_due"] += one.due
+        met["unseen"] += sum(fault.startswith("unseen") for fault in one.wrong)
+        met["false_alarms"] += sum(fault.startswith("false alarm") for fault in one.wrong)
+    report = {
+        "count": known.count,
+        "is_good": not wrong,
+        "seconds": round(monotonic() - began_s, 1),
+        "kinds": len(STORIES),
+        **met,
+        "violations": wrong,
+    }
+    print(json.dumps(report))
+    return 0 if not wrong else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
