@@ -10,22 +10,20 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import DatabaseError
 
 from central_sync import __version__
 from central_sync.api import fleet, hourly, problem
+from central_sync.api import log as log_api
 from central_sync.api.admittance import Admittance, Rules
 from central_sync.api.body import BodyReader
 from central_sync.api.enrolment import EnrolmentRoutes
 from central_sync.api.files import Files
 from central_sync.api.headers import SecurityHeaders
-from central_sync.api.protocol import BoundedProtocol
 from central_sync.api.service import Service, StoreCollector
 from central_sync.api.uploads import Uploads
 from central_sync.config import CentreSettings, ExitCode, OperatorError
@@ -43,19 +41,20 @@ from central_sync.ingest.receipt_key import (
     receipts_by,
 )
 from central_sync.ingest.upload import Ingest
+from central_sync.listening import Server, server_config
+from central_sync.model import AlarmCode
 from central_sync.pages import routes
 from central_sync.programs.plan import Plan
 from central_sync.store.embedded import EmbeddedStore
 from central_sync.store.migrations.upgrade import NewerSchemaError, upgrade
 from central_sync.store.port import NowNs, Store
+from central_sync.store.segments import SegmentFolder
 from central_sync.tls import Security
+from central_sync.witness.checkpoints import Witness, retire
+from central_sync.witness.keeper import Keeper
+from central_sync.witness.sealing import Sealer
 from central_sync.worker import Worker
 from edge_agent.wire.signing import SigningKey
-
-# A stop waits this long for requests under way; a gateway that was cut off asks again.
-STOP_TIMEOUT_S: Final = 10
-# Longer than the agent's upload interval of 60 s, so that one connection serves a gateway.
-KEEP_ALIVE_S: Final = 75
 
 log = structlog.get_logger()
 
@@ -67,12 +66,17 @@ def utc_ns() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Centre:
-    """The parts that live as long as the process."""
+    """The parts that live as long as the process.
+
+    `log_fault`: why the log had to go on under another key when it was opened; None: it had not.
+    """
 
     settings: CentreSettings
     store: Store
     receipt_key: SigningKey
+    witness: Witness
     now_ns: NowNs
+    log_fault: str | None
 
     def security(self) -> Security | None:
         """Return what the settings make of TLS; None without."""
@@ -90,6 +94,7 @@ def migrate(settings: CentreSettings) -> tuple[str | None, str | None]:
         settings.state.mkdir(mode=0o750, parents=True, exist_ok=True)
         settings.parts.mkdir(mode=0o750, exist_ok=True)
         make_receipt_key(settings.receipt_key)
+        make_receipt_key(settings.log_key)
         return upgrade(f"sqlite:///{settings.database}")
     except OSError as fault:
         raise OperatorError(
@@ -111,9 +116,35 @@ def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Cent
     key = load_receipt_key(settings.receipt_key)
     store = EmbeddedStore(settings.database, admit=admit, sign=receipts_by(key), now_ns=now_ns)
     try:
-        yield Centre(settings=settings, store=store, receipt_key=key, now_ns=now_ns)
+        witness, log_fault = _witness(settings, store)
+        store.begin_log(witness.note_key, key.verifying_key)
+        yield Centre(
+            settings=settings,
+            store=store,
+            receipt_key=key,
+            witness=witness,
+            now_ns=now_ns,
+            log_fault=log_fault,
+        )
     finally:
         store.close()
+
+
+def _witness(settings: CentreSettings, store: Store) -> tuple[Witness, str | None]:
+    """Return who vouches for the log; under a new key, and why, if it is not what was vouched for.
+
+    A store that was restored from a backup goes on, and so does its log, but never under the name
+    that signed what is no longer true.
+    """
+    file = settings.log_checkpoint
+    witness = Witness(store=store, key=load_receipt_key(settings.log_key), file=file)
+    fault = witness.fault()
+    if fault is None:
+        return witness, None
+    store.raise_alarm(AlarmCode.LOG, None, detail=fault)
+    retire(witness, settings.log_key)
+    make_receipt_key(settings.log_key)
+    return Witness(store=store, key=load_receipt_key(settings.log_key), file=file), fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +183,7 @@ def web(centre: Centre, behind: Behind) -> FastAPI:
     app.router.routes += _enrolment(centre, behind.security, bodies).routes
     app.include_router(fleet.router(store))
     app.include_router(hourly.router(store, centre.now_ns))
+    app.include_router(log_api.router(store, centre.witness.note_key))
     app.include_router(
         routes.router(
             routes.Pages(store=store, plan=plan, parts=settings.parts, now_ns=centre.now_ns)
@@ -175,32 +207,8 @@ def _enrolment(centre: Centre, security: Security | None, bodies: BodyReader) ->
     )
 
 
-def listening_socket(settings: CentreSettings) -> socket.socket:
-    """Return a socket that listens where the settings say.
-
-    Raises:
-        OperatorError: the port is in use (exit code 69) or may not be used (77).
-
-    """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-        listener.listen(1024)
-    except OSError as fault:
-        listener.close()
-        denied = isinstance(fault, PermissionError)
-        raise OperatorError(
-            f"listen: {settings.listen}: {fault.strerror}. Stop what listens there, or choose"
-            " another port with --listen",
-            exit_code=ExitCode.PERMISSION if denied else ExitCode.UNAVAILABLE,
-        ) from fault
-    return listener
-
-
 @asynccontextmanager
-async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator["Server"]:
+async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator[Server]:
     """Serve on a socket while the body runs; on the way out requests under way are finished."""
     committer = Committer(centre.store)
     plan = load_plan(centre.settings.plan)
@@ -208,11 +216,15 @@ async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator["Ser
     worker = Worker(evaluator, now_ns=centre.now_ns)
     security = centre.security()
     behind = Behind(committer=committer, plan=plan, worker=worker, security=security)
-    config = _server_config(centre.settings, web(centre, behind))
+    config = server_config(centre.settings, web(centre, behind))
     server = Server(config)
     context = None if security is None else security.context()
     async with asyncio.TaskGroup() as fed:
-        background = [fed.create_task(committer.run()), fed.create_task(worker.run())]
+        background = [
+            fed.create_task(committer.run()),
+            fed.create_task(worker.run()),
+            fed.create_task(_keeper(centre).run()),
+        ]
         if security is not None and context is not None:
             config.load()
             config.ssl = context  # uvicorn can make one from files only
@@ -227,6 +239,22 @@ async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator["Ser
             task.cancel()
 
 
+def _keeper(centre: Centre) -> Keeper:
+    """Return what makes checkpoints and seals segments."""
+    settings = centre.settings
+    sealer = Sealer(
+        store=centre.store,
+        folder=SegmentFolder(settings.segments),
+        now_ns=centre.now_ns,
+        seal_after_ns=round(settings.witness.seal_after_s * 1e9),
+    )
+    return Keeper(
+        witness=centre.witness,
+        sealer=sealer,
+        interval_s=settings.witness.checkpoint_interval_s,
+    )
+
+
 async def serve(centre: Centre, listener: socket.socket, told: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; `told` is called with the address once it answers."""
     stop = asyncio.Event()
@@ -237,33 +265,10 @@ async def serve(centre: Centre, listener: socket.socket, told: Callable[[str], N
     scheme = "http" if centre.settings.tls is None else "https"
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
     async with serving(centre, listener):
+        if centre.log_fault is not None:
+            log.error("log.rewritten", reason=centre.log_fault)
         log.info("centre.started", address=address, state=str(centre.settings.state))
         told(address)
         await stop.wait()
         log.info("centre.stopping")
     log.info("centre.stopped")
-
-
-class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: stopping is decided in `serve`."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
-
-
-def _server_config(settings: CentreSettings, app: FastAPI) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=settings.limits.connections,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_TIMEOUT_S,
-        http=BoundedProtocol,
-        ws="none",
-    )

@@ -8,65 +8,25 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from enum import IntEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 import cattrs
 
+from central_sync.errors import ExitCode, OperatorError
+from central_sync.tls_settings import Tls, tls_problems
+
+__all__ = ["CentreSettings", "ExitCode", "OperatorError", "Tls", "load_settings"]
+
 DEFAULT_PORT: Final = 8080
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-READERS: Final = ("certificate", "anyone")
 # Variables that stand in for a key of the file, for containers (docs/configuration.md).
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "CENTRAL_SYNC_STATE": "state",
     "CENTRAL_SYNC_LISTEN": "listen",
     "LOG_LEVEL": "log_level",
 }
-
-
-class ExitCode(IntEnum):
-    """Exit codes of the commands, after sysexits(3)."""
-
-    OK = 0
-    FAILURE = 1
-    USAGE = 2
-    BAD_DATA = 65
-    UNAVAILABLE = 69
-    TRY_AGAIN = 75
-    PERMISSION = 77
-    CONFIGURATION = 78
-
-
-class OperatorError(Exception):
-    """The operator can fix it: each problem says where, what, and what instead."""
-
-    def __init__(self, *problems: str, exit_code: ExitCode = ExitCode.FAILURE) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-        self.exit_code = exit_code
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
-    """How the service proves who it is, and whom it believes. Gateways need a certificate.
-
-    Attributes:
-        names: host names and addresses of the centre: its own authority makes the certificate.
-        certificate: PEM, where the certificate comes from elsewhere; with `key`, without `names`.
-        key: its private key, PEM; only its owner may read it.
-        client_ca: PEM; the gateways' certificates come from this authority and not from ours.
-        readers: who may see pages and figures: `certificate` (who has one of the gateways'
-            authority that names no gateway) or `anyone`.
-
-    """
-
-    names: tuple[str, ...] = ()
-    certificate: Path | None = None
-    key: Path | None = None
-    client_ca: Path | None = None
-    readers: str = "certificate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +47,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Witnessing:
+    """How often the log is vouched for, and when batches move to segments."""
+
+    checkpoint_interval_s: float = 3600.0
+    seal_after_s: float = 86_400.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.checkpoint_interval_s <= 86_400:
+            raise ValueError("checkpoint_interval_s must be 1 to 86400")
+        if not self.seal_after_s >= 60:
+            raise ValueError("seal_after_s must be at least 60")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CentreSettings:
     """All settings of the centre.
 
@@ -97,6 +71,7 @@ class CentreSettings:
         log_level: debug, info, warning or error.
         tls: how the service proves who it is.
         limits: what one process takes at a time.
+        witness: checkpoints of the log, and sealing.
 
     """
 
@@ -106,6 +81,7 @@ class CentreSettings:
     log_level: str = "info"
     tls: Tls | None = None
     limits: Limits = field(default_factory=Limits)
+    witness: Witnessing = field(default_factory=Witnessing)
 
     @property
     def host(self) -> str:
@@ -128,6 +104,11 @@ class CentreSettings:
         return self.state / "parquet"
 
     @property
+    def segments(self) -> Path:
+        """The folder of sealed segments."""
+        return self.state / "segments"
+
+    @property
     def plan(self) -> Path:
         """What the plants are."""
         return self.state / "plan.toml"
@@ -136,6 +117,16 @@ class CentreSettings:
     def receipt_key(self) -> Path:
         """The private key that signs receipts."""
         return self.state / "receipt.key"
+
+    @property
+    def log_key(self) -> Path:
+        """The private key that signs checkpoints of the log."""
+        return self.state / "log.key"
+
+    @property
+    def log_checkpoint(self) -> Path:
+        """The newest checkpoint, outside the store that it vouches for."""
+        return self.state / "log.checkpoint"
 
 
 def load_settings(
@@ -220,22 +211,7 @@ def _problems(settings: CentreSettings) -> list[str]:
             " tls.names, or tls.certificate and tls.key, or listen on 127.0.0.1 behind a proxy"
             " that has them"
         )
-    return problems + ([] if settings.tls is None else _tls_problems(settings.tls))
-
-
-def _tls_problems(tls: Tls) -> list[str]:
-    problems = []
-    if tls.names and (tls.certificate or tls.key):
-        problems.append("tls.names: is for our own authority; leave out certificate and key")
-    if not tls.names and (tls.certificate is None or tls.key is None):
-        problems.append(
-            "tls: give names, for a certificate of our own authority, or certificate and key"
-        )
-    if any(not name or set(name) & set("/ *") for name in tls.names):
-        problems.append("tls.names: must be host names or addresses, such as centre.example")
-    if tls.readers not in READERS:
-        problems.append(f"tls.readers: {tls.readers!r} must be one of {', '.join(READERS)}")
-    return problems
+    return problems + ([] if settings.tls is None else tls_problems(settings.tls))
 
 
 def _strict(kinds: type | tuple[type, ...], words: str):  # type: ignore[no-untyped-def] # noqa: ANN202 - cattrs' hook type is generic

@@ -20,7 +20,7 @@ from edge_agent.clock import NS_PER_S, Clock, SystemClock, boot_id
 from edge_agent.committer import Committer
 from edge_agent.config.model import AgentFile
 from edge_agent.config.plan import Plan
-from edge_agent.configured import Configured, documents_kept
+from edge_agent.configured import Configured, documents_kept, told_lasting
 from edge_agent.hardware import hardware_facts
 from edge_agent.health.server import serve_health
 from edge_agent.health.systemd import Notifier, Progress, feed_watchdog, watchdog_s
@@ -58,6 +58,7 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
     boot = Boot(boot_id=boot_id(), software=version("emissionwatch-edge"), hardware=hardware)
     keys = NextKey(key_file=settings.gateway.key_file)
     active = Configured.of(plan, settled_key(keys, settings.buffer.path, credentials_folder()))
+    active = active.knowing(*keys.earlier)
     uploader = active.uploader(load_receipt_keys(settings.centre.receipt_key_file))
     fraction = secrets.SystemRandom().random
     intake = Intake(active.judges, clock=clock, commit_interval_s=settings.buffer.commit_interval_s)
@@ -76,6 +77,7 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
         plan = active.plan
         committer = Committer(intake, buffer)
         overview = Overview(plan, intake, committer, uplink, clock=clock)
+        overview.lasts_days = await told_lasting(plan)
         overview.salvage = salvager.status
         rekeying = Rekeying(keys, committer, clock=clock)
         line = Line(

@@ -1,9 +1,13 @@
 """A configuration in force: judges, origin and devices."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
+import structlog
+
+from edge_agent.buffer.lasting import lasting, readings_per_s, short_facts
 from edge_agent.buffer.store import Buffer
 from edge_agent.config.plan import Confirmed, Plan
 from edge_agent.quality.judge import Judge
@@ -14,6 +18,8 @@ from edge_agent.wire.canonical import JsonValue
 from edge_agent.wire.document import Document
 from edge_agent.wire.signing import SigningKey, VerifyingKey
 from edge_agent.wire.vocabulary import NO_HASH
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,7 @@ class Configured:
                 software_hash=NO_HASH,
                 key=key,
                 confirmations=tuple(map(_fields, plan.confirmations)),
+                earlier=() if before is None else before.origin.earlier,
             ),
             judges={
                 device.name: known.get(device.name) or Judge(device, simulated=gateway.simulated)
@@ -50,8 +57,13 @@ class Configured:
         )
 
     def signed_by(self, key: SigningKey) -> Self:
-        """Return the same under another signing key."""
-        return replace(self, origin=replace(self.origin, key=key))
+        """Return the same under another signing key; the one before is still known."""
+        earlier = (*self.origin.earlier, self.origin.key.verifying_key)
+        return replace(self, origin=replace(self.origin, key=key, earlier=earlier))
+
+    def knowing(self, *earlier: VerifyingKey) -> Self:
+        """Return the same with keys that signed before this one."""
+        return replace(self, origin=replace(self.origin, earlier=earlier))
 
     def uploader(self, receipt_keys: Mapping[bytes, VerifyingKey]) -> Identity:
         """Return who uploads, and whose receipts count."""
@@ -70,6 +82,14 @@ def _fields(confirmed: Confirmed) -> Mapping[str, JsonValue]:
         "confirmed_at": said.at,
         "how": said.how,
     }
+
+
+async def told_lasting(plan: Plan) -> float | None:
+    """Return how many days the quota holds without a centre; say so loudly where that is short."""
+    found = await asyncio.to_thread(lasting, plan.settings.buffer, readings_per_s(plan.devices))
+    if found.too_short_for:
+        log.warning("quota.short", **short_facts(found))
+    return found.days
 
 
 async def documents_kept(buffer: Buffer, plan: Plan) -> None:

@@ -5,7 +5,7 @@ Plain values without behaviour; nothing here reads a clock, a file or a socket.
 
 from central_sync.model.enrolment import IssuedCertificate, KeyState, Token
 from central_sync.model.fleet import Alarm, AlarmCode, ChainHead, Counts, GatewayState, Hole
-from central_sync.model.record import Gateway, GatewayKey, StoredBatch
+from central_sync.model.record import Gateway, GatewayKey, StoredBatch, StoredLine
 from central_sync.model.result import DirtyHour, HourlyRevision, HourlyValue, Part
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "KeyState",
     "Part",
     "StoredBatch",
+    "StoredLine",
     "Token",
 ]

@@ -4,37 +4,11 @@ Only a description: tables are made by `central_sync.store.migrations` alone, an
 Times are UTC nanoseconds, UUIDs their 16 bytes, hashes 32 bytes. There is no row per reading.
 """
 
-from typing import Any
-
 import sqlalchemy as sa
 
-METADATA = sa.MetaData()
+from central_sync.store.tables import BYTES, INT64, METADATA, TEXT, by_key, by_rowid, col, key
 
-# 64-bit on every database: SQLite's INTEGER is, and its STRICT tables know no BIGINT.
-INT64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-BYTES = sa.LargeBinary()
-TEXT = sa.Text()
-
-
-def key(name: str, kind: sa.types.TypeEngine[Any]) -> sa.Column[Any]:
-    """Return a column of the primary key."""
-    return sa.Column(name, kind, primary_key=True, autoincrement=False)
-
-
-def col(name: str, kind: sa.types.TypeEngine[Any], *, may_lack: bool = False) -> sa.Column[Any]:
-    """Return an ordinary column; `may_lack` where NULL says that there is none."""
-    return sa.Column(name, kind, nullable=may_lack)
-
-
-def by_rowid(name: str, *parts: sa.Column[Any] | sa.Index) -> sa.Table:
-    """Describe a table of large rows."""
-    return sa.Table(name, METADATA, *parts, sqlite_strict=True)
-
-
-def by_key(name: str, *parts: sa.Column[Any] | sa.Index) -> sa.Table:
-    """Describe a table of small rows, found by key alone: it needs no second tree for it."""
-    return sa.Table(name, METADATA, *parts, sqlite_strict=True, sqlite_with_rowid=False)
-
+__all__ = ["METADATA"]
 
 # The registry: who may send.
 by_key(
@@ -107,6 +81,12 @@ by_rowid(
     col("record_count", sa.Integer()),
     col("body", BYTES),
     sa.Index("batch_by_number", "gateway_id", "chain_id", "batch_no", "batch_hash", unique=True),
+    sa.Index(
+        "batch_unsealed",
+        "received_ns",
+        sqlite_where=sa.text("length(body) > 0"),
+        postgresql_where=sa.text("length(body) > 0"),
+    ),
 )
 # Which of them stand beside the main line of their chain: found anew when holes are filled.
 by_key("branch", key("batch_id", INT64))
@@ -150,6 +130,54 @@ by_rowid(
     col("reason", TEXT),
     col("frame", BYTES),
     sa.Index("rejected_by_gateway", "gateway_id"),
+)
+
+# Sealed segments: where the bodies of older batches stand.
+by_key(
+    "segment",
+    key("sha256", BYTES),
+    col("size_bytes", INT64),
+    col("batch_count", INT64),
+    col("sealed_ns", INT64),
+)
+by_key(
+    "sealed",
+    key("batch_hash", BYTES),
+    col("segment", BYTES),
+    col("start", INT64),
+)
+
+# The log (docs/witness.md): entries, every fourth level of their tree, and how it goes on.
+by_rowid(
+    "log_entry",
+    key("id", INT64),
+    col("is_fact", sa.Integer()),
+    col("entry", BYTES),
+    sa.Index(
+        "log_fact",
+        "id",
+        sqlite_where=sa.text("is_fact = 1"),
+        postgresql_where=sa.text("is_fact = 1"),
+    ),
+)
+by_key(
+    "log_node",
+    key("level", sa.Integer()),
+    key("place", INT64),
+    col("root", BYTES),
+)
+by_key(
+    "log_state",
+    key("id", sa.Integer()),
+    col("size", INT64),
+    col("peaks", BYTES),
+)
+by_key("logged", key("subject", BYTES))
+by_key(
+    "checkpoint",
+    key("size", INT64),
+    col("note", BYTES),
+    col("made_ns", INT64),
 )
 
 # What batches need to be read.

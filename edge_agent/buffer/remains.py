@@ -5,7 +5,7 @@ take bytes from wherever they lie.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -20,6 +20,7 @@ from edge_agent.buffer.carving import (
     leaf_records,
     sealed_cells,
 )
+from edge_agent.buffer.giving_up import is_headstone
 from edge_agent.buffer.pages import Chunk, Pages
 from edge_agent.buffer.retention import Run
 from edge_agent.wire.batch import SignedBatch, open_body
@@ -78,10 +79,17 @@ class Sighted:
 class Remains:
     """The files of one quarantine, read for one gateway and one key."""
 
-    def __init__(self, pages: Pages, *, gateway_id: UUID, key: VerifyingKey) -> None:
+    def __init__(
+        self,
+        pages: Pages,
+        *,
+        gateway_id: UUID,
+        key: VerifyingKey,
+        earlier: Iterable[VerifyingKey] = (),
+    ) -> None:
         self._pages = pages
         self._gateway_id = gateway_id
-        self._key = key
+        self._keys = {one.key_id: one for one in (*earlier, key)}
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._foreign_count = 0
 
@@ -205,7 +213,8 @@ class Remains:
         body = content[FIXED_BYTES:]
         try:
             header = Header.unpack(header_bytes)
-            open_body(header, body)
+            if not is_headstone(header_bytes, body):
+                open_body(header, body)
         except RefusedError:
             return None
         return SignedBatch(
@@ -215,8 +224,8 @@ class Remains:
     def _is_ours(self, header_bytes: bytes, signature: bytes) -> bool:
         try:
             header = Header.unpack(header_bytes)
-            self._key.verify(BATCH_CONTEXT, header_bytes, signature)
-        except RefusedError:
+            self._keys[header.key_id].verify(BATCH_CONTEXT, header_bytes, signature)
+        except (RefusedError, KeyError):
             return False
         return header.gateway_id == self._gateway_id
 

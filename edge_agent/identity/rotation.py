@@ -17,7 +17,7 @@ from edge_agent.identity.signing import create_signing_key, load_signing_key
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge_agent.wire.signing import SigningKey
+    from edge_agent.wire.signing import SigningKey, VerifyingKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,17 @@ class NextKey:
 
         """
         return load_signing_key(self.old_file) if self.old_file.exists() else None
+
+    @property
+    def earlier(self) -> tuple[VerifyingKey, ...]:
+        """Public halves of keys whose batches may still wait for their receipts.
+
+        Raises:
+            OperatorError: as `old`.
+
+        """
+        old = self.old
+        return () if old is None else (old.verifying_key,)
 
     def promote(self) -> None:
         """Let the key that waits be the key; it must have been signed in durably.

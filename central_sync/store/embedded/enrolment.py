@@ -5,6 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from central_sync.model import IssuedCertificate, Token
+from central_sync.store.embedded import log
 from central_sync.store.embedded.database import Database
 from central_sync.store.port import NowNs
 from edge_agent.wire.signing import VerifyingKey
@@ -31,6 +32,7 @@ class EnrolmentTables:
                 " on conflict do nothing",
                 (gateway_id.bytes, facility, name, now_ns),
             )
+            log.note_gateway(connection, gateway_id, facility=facility, name=name, now_ns=now_ns)
             connection.execute(
                 "delete from enrolment_token where gateway_id = ?", (gateway_id.bytes,)
             )
@@ -141,6 +143,7 @@ def add_key(
             " values (?, ?, ?, ?)",
             (gateway_id.bytes, key_id, public_key, now_ns),
         )
+        log.note_key(connection, gateway_id, public_key, now_ns=now_ns)
     elif owner != gateway_id.bytes:
         raise ValueError(f"key {key_id.hex()[:16]} is another gateway's")
     elif connection.execute("select 1 from revoked_key where key_id = ?", (key_id,)).fetchone():

@@ -9,9 +9,10 @@ from uuid import UUID
 
 import httpx
 
-from central_sync.app import Centre, listening_socket, opened, serving, utc_ns
+from central_sync.app import Centre, opened, serving, utc_ns
 from central_sync.config import CentreSettings, Tls
 from central_sync.enrol.office import new_token
+from central_sync.listening import listening_socket
 from edge_agent.enrol import requests
 from edge_agent.identity.tls import TlsIdentity
 from edge_agent.wire.enrolment import token_text

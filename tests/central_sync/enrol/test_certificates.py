@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from central_sync.ca import profile
 from central_sync.ca.authority import Authority
-from central_sync.config import Tls, _tls_problems
+from central_sync.tls_settings import Tls, tls_problems
 from edge_agent.enrol import requests
 from edge_agent.identity.tls import TlsIdentity
 from edge_agent.wire.frame import MEDIA_TYPE
@@ -251,4 +251,4 @@ def test_the_pin_outlives_the_certificate_of_the_centre(tmp_path: Path) -> None:
     ],
 )
 def test_settings_of_tls_that_do_not_go_together_are_told(tls: Tls, problem: str) -> None:
-    assert problem in "".join(_tls_problems(tls))
+    assert problem in "".join(tls_problems(tls))
