@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, Never
 
 import structlog
 
-from edge_agent.clock import NS_PER_S
+from edge_agent.clock import NS_PER_S, UNSET
 from edge_agent.uplink.answer import parse_answer
 from edge_agent.uplink.documents import Documents
 from edge_agent.uplink.exchange import Exchange, NoAnswerError, open_exchange
@@ -73,7 +73,8 @@ async def open_uplink(
         OperatorError: the CA file cannot be read, or holds no certificate.
 
     """
-    async with open_exchange(settings) as exchange:
+    is_time_unknown = clock.trust().state == UNSET
+    async with open_exchange(settings, is_time_unknown=is_time_unknown) as exchange:
         yield Uplink(source, settings, identity, exchange=exchange, clock=clock, fraction=fraction)
 
 
@@ -126,6 +127,10 @@ class Uplink(Generic[HeldT]):
         except TimeoutError:
             return False
         return pause is None and not self._source.backlog().unreceipted_count
+
+    def show_new_certificate(self) -> None:
+        """Show the centre our certificate as its file is now; see `Exchange`."""
+        self._exchange.show_new_certificate()
 
     def status(self) -> UplinkStatus:
         """Return how the uplink is doing."""
