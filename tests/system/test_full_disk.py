@@ -54,7 +54,7 @@ def until_it_hurts(one: Installation, disk: Path) -> None:
 def until_more(witness: Witness) -> None:
     """Return once the centre has got more batches."""
     before = witness.at_centre()
-    wait_until("uploads go on", lambda: witness.at_centre() > before + 3, limit_s=30)
+    wait_until("uploads go on", lambda: witness.at_centre() > before + 1, limit_s=30)
 
 
 @pytest.mark.root
