@@ -31,7 +31,8 @@ _TUN_WITHOUT_HEAD: Final = 0x1001
 _NEW_NETWORK: Final = 0x4000_0000
 _IFREQ: Final = struct.Struct("16sH22x")
 _DEVICE: Final = "line"
-_MTU: Final = 1_400
+# The least that every network must carry (RFC 791): more packets, so more that can befall them.
+_MTU: Final = 576
 # RFC 791: what is corrupted lies behind the smallest IP header, so that the packet still arrives.
 _IP_HEADER: Final = 20
 _LOOK_S: Final = 0.05

@@ -117,6 +117,34 @@ def centre_set_back(history: History) -> Verdict:
     return Verdict(must=alarms if is_shown else frozenset(), may=alarms)
 
 
+def centre_set_back_twice(history: History) -> Verdict:
+    """The centre is restored, caught up, and restored again from the same backup."""
+    machine = history.machine
+    history.deliver(machine)
+    backup, gone = history.world.centre.backup(), set[bytes]()
+    for _ in range(2):
+        history.live(least=1)
+        history.deliver(machine)
+        gone = history.world.put_back(backup)
+        history.world.late.clear()
+    machine.buffer.seal()
+    proof = machine.state.proof
+    alarms = frozenset({BEHIND})
+    is_shown = proof is not None and proof.batch_hash in gone
+    return Verdict(must=alarms if is_shown else frozenset(), may=alarms)
+
+
+def clone_and_centre_set_back(history: History) -> Verdict:
+    """The centre is restored from before a copy of the card began to run."""
+    backup = history.world.centre.backup()
+    clone_beside(history)
+    for machine in history.world.gateways:
+        history.deliver(machine)
+    history.world.put_back(backup)
+    history.world.late.clear()
+    return Verdict(must=frozenset({FORK, BEHIND}))
+
+
 def centre_set_back_and_gateway_forgot(history: History) -> Verdict:
     """What the restored centre lacks is partly no longer on the gateway either."""
     machine = history.machine
@@ -164,6 +192,8 @@ STORIES: tuple[Callable[[History], Verdict], ...] = (
     older_image,
     card_moved,
     centre_set_back,
+    centre_set_back_twice,
+    clone_and_centre_set_back,
     centre_set_back_and_gateway_forgot,
     backup_without_loss,
     buffer_lost_delivered,
@@ -171,8 +201,16 @@ STORIES: tuple[Callable[[History], Verdict], ...] = (
 )
 
 
-def played(story: Callable[[History], Verdict], seed: int, rules: Rules | None = None) -> list[str]:
-    """Play one history; return everything that is wrong at its end."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """One history at its end: how many alarms it had to raise, and everything that is wrong."""
+
+    due: int
+    wrong: tuple[str, ...]
+
+
+def played(story: Callable[[History], Verdict], seed: int, rules: Rules | None = None) -> Played:
+    """Play one history."""
     history = History(seed, rules)
     history.live()
     history.world.late.clear()
@@ -182,7 +220,8 @@ def played(story: Callable[[History], Verdict], seed: int, rules: Rules | None =
     raised = {str(code) for (code,) in history.world.centre.rows("select code from alarm")}
     history.world.close()
     wrong += [f"unseen: {code}" for code in sorted(verdict.must - raised)]
-    return wrong + [f"false alarm: {code}" for code in sorted(raised - verdict.must - verdict.may)]
+    wrong += [f"false alarm: {code}" for code in sorted(raised - verdict.must - verdict.may)]
+    return Played(due=len(verdict.must), wrong=tuple(wrong))
 
 
 def main() -> int:
@@ -193,17 +232,21 @@ def main() -> int:
     known = parser.parse_args()
     began_s = monotonic()
     wrong: dict[str, int] = {}
-    kinds: Counter[str] = Counter()
+    met: Counter[str] = Counter(alarms_due=0, unseen=0, false_alarms=0)
     for index in range(known.count):
         story = STORIES[index % len(STORIES)]
-        for fault in played(story, known.seed + index):
+        one = played(story, known.seed + index)
+        for fault in one.wrong:
             wrong.setdefault(f"{story.__name__}: {fault}", known.seed + index)
-        kinds[story.__name__] += 1
+        met["alarms_due"] += one.due
+        met["unseen"] += sum(fault.startswith("unseen") for fault in one.wrong)
+        met["false_alarms"] += sum(fault.startswith("false alarm") for fault in one.wrong)
     report = {
         "count": known.count,
         "is_good": not wrong,
         "seconds": round(monotonic() - began_s, 1),
-        **kinds,
+        "kinds": len(STORIES),
+        **met,
         "violations": wrong,
     }
     print(json.dumps(report))

@@ -35,6 +35,7 @@ START_NS = 1_800_000_000 * S
 INTERVAL_NS = 60 * S
 # A world that needs more to drain does not drain.
 MOST_EXCHANGES = 1_500
+LEAST_ROUNDS, MOST_ROUNDS = 2, 4
 # What is missing must be told after 24 h of contact; this much passes from one contact to the next.
 CONTACT_NS = 12 * 60 * S
 CONTACTS_OF_A_DAY = 122
@@ -153,15 +154,25 @@ class World:
         """Let all that waits arrive, and a few batches more; return whether it did."""
         while self.late:
             self.deliver_late()
-        # Who is told in the first that its line is a branch goes on in the second as another.
-        if not all(self._drain_once() for _ in range(2)):
-            return False
+        # Who is told that its line is a branch goes on in the next round as another.
+        for rounds in range(MOST_ROUNDS):
+            if rounds >= LEAST_ROUNDS and not self.is_on_branch():
+                break
+            if not self._drain_once():
+                return False
         if self.is_untold():
             for _ in range(CONTACTS_OF_A_DAY):
                 self.now_ns += CONTACT_NS
                 if not self._drain_once():
                     return False
         return True
+
+    def is_on_branch(self) -> bool:
+        """Return whether the newest batch of a living gateway is on a branch."""
+        branches = self.centre.rows("select batch_hash from batch, branch where batch_id = id")
+        return not {name for (name,) in branches}.isdisjoint(
+            one.head.batch_hash for one in self.gateways
+        )
 
     def is_untold(self) -> bool:
         """Return whether the centre lacks something and has no alarm for it yet."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tests.system.evidence import Report
 
-# What a line does between partitions, half of the time: 5 % of the packets lost, 1 % corrupted.
+# What a line does between partitions, most of the time: 5 % of the packets lost, 1 % corrupted.
 ROUGH: Final = Weather(loss=0.05, corruption=0.01, doubling=0.01, delay_s=0.01)
 # How long a partition goes on once it has befallen something, and how long things are well then.
 LASTS_S: Final = (0.0, 1.5)
@@ -118,7 +118,7 @@ class Campaign:
     def _heal(self) -> None:
         self._lead_to(self.one.centre_port)
         if self.tunnel is not None:
-            self.tunnel.weather = self.chance.choice((CLEAR, ROUGH))
+            self.tunnel.weather = self.chance.choice((CLEAR, ROUGH, ROUGH, ROUGH))
 
     def _lead_to(self, port: int) -> None:
         """Let whoever connects come to this port of the centre's end."""
@@ -189,6 +189,8 @@ def campaign(
         run = _installed(stack, Installation(folder, seed=seed), tunnel, chance)
         known = (only,) if only is not None else CONNECTIONS if tunnel is None else APART
         run._until("the first batch", lambda: run.witness.at_centre() > 0)
+        if tunnel is not None:
+            tunnel.weather = ROUGH
         for kind in kinds(count, chance, known):
             run.partition(kind)
         run.drain()

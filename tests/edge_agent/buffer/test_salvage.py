@@ -1,8 +1,10 @@
 """What comes back from damaged files, what is told as lost, and that a kill changes neither."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 from uuid import UUID
 
 import pytest
@@ -12,10 +14,12 @@ from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
 from edge_agent.buffer.progress import Step
 from edge_agent.buffer.quarantine import SEEN, folders
 from edge_agent.buffer.summary import salvages_of
+from edge_agent.wire.batch import Origin
 from edge_agent.wire.document import Document
 from edge_agent.wire.frame import BatchFrame
 from edge_agent.wire.header import Header
 from edge_agent.wire.signing import SigningKey
+from edge_agent.wire.vocabulary import Verdict
 from tests.edge_agent.buffer.gateway import Gateway, receipts
 from tests.edge_agent.buffer.reopening import (
     BATCHES,
@@ -156,16 +160,37 @@ async def test_documents_come_back_with_the_batches_that_need_them(tmp_path: Pat
         assert await buffer.document(document.digest) == document
 
 
-async def test_batches_of_another_gateway_or_key_stay_where_they_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param(lambda one: replace(one, key=SigningKey.from_seed(bytes(32))), id="key"),
+        pytest.param(lambda one: replace(one, gateway_id=UUID(int=3)), id="gateway"),
+    ],
+)
+async def test_batches_of_another_gateway_or_key_stay_where_they_are(
+    tmp_path: Path, changed: Callable[[Origin], Origin]
+) -> None:
     gateway, frames = await filled(tmp_path)
-    gateway.origin = replace(
-        gateway.origin, key=SigningKey.from_seed(bytes(32)), gateway_id=UUID(int=3)
-    )
+    UNREADABLE(gateway.path)
+    gateway.origin = changed(gateway.origin)
     async with started(gateway) as (buffer, salvager):
         await salvager.once()
         assert numbers_of(await waiting(buffer), frames[0]) == []
         (progress,) = salvages_of(gateway.path).values()
         assert (progress.salvaged, progress.foreign) == (0, len(frames))
+
+
+async def test_what_lies_in_two_quarantines_comes_back_once(tmp_path: Path) -> None:
+    gateway, frames = await filled(tmp_path)
+    UNREADABLE(gateway.path)
+    async with started(gateway) as (buffer, salvager):
+        (folder,) = folders(gateway.path)
+        copytree(folder, folder.with_name("again"))
+        await salvager.once()
+        assert salvager.status().folders == 2
+        assert salvager.status().salvaged_batches == len(frames)
+        expected = without_receipt(frames)
+        assert (await waiting(buffer))[: len(expected)] == expected
 
 
 async def test_without_room_it_waits_and_new_readings_go_first(tmp_path: Path) -> None:
@@ -244,3 +269,48 @@ async def test_a_quarantine_is_an_alarm_until_an_operator_has_looked(tmp_path: P
         assert salvages_of(gateway.path)[folder].step is Step.DONE
         (folder / SEEN).touch()
         assert salvager.status().unseen == 0
+
+
+async def test_what_was_given_up_before_the_damage_comes_back_as_headstones(
+    tmp_path: Path,
+) -> None:
+    gateway = Gateway(tmp_path, room_pages=200)
+    async with gateway.opened() as buffer:
+        for _ in range(30):
+            await buffer.append(gateway.portion(1000))
+        held = await buffer.unreceipted(100)
+        frames = await buffer.frames(held)
+    stones = [one for one in held if one.is_headstone]
+    assert len(stones) > 10
+    destroy_header(gateway.path)
+    roomy = Gateway(tmp_path)
+    async with started(roomy) as (buffer, salvager):
+        await salvager.once()
+        assert (await waiting(buffer))[: len(frames)] == list(frames)
+        found = await buffer.unreceipted(100)
+        assert [one for one in found if one.is_headstone] == stones
+        assert buffer.backlog().readings == sum(one.readings for one in held)
+        assert await buffer.settle(receipts(stones, Verdict.HEADSTONE)) == len(stones)
+    async with roomy.opened() as buffer:
+        assert buffer.counters.quarantined == 0
+
+
+async def test_a_full_quota_gives_up_what_was_salvaged_first(tmp_path: Path) -> None:
+    gateway, frames = await filled(tmp_path)
+    destroy_header(gateway.path)
+    async with started(gateway) as (buffer, salvager):
+        await salvager.once()
+        pages, _ = await buffer._writer.table.pages()
+        buffer._writer.quota._page_limit = pages + 60
+        for _ in range(20):
+            await buffer.append(gateway.portion(300))
+        assert buffer.counters.given_up > BATCHES // 2
+        told = [one for one in losses(await waiting(buffer)) if one.fields["reason"] == "quota"]
+        old = Header.unpack(frames[0].header_bytes).chain_id
+        assert told[0].fields["chain"] == str(old)
+        readings = buffer.backlog().readings
+    async with gateway.opened() as buffer:
+        assert buffer.counters.quarantined == 0
+        assert buffer.backlog().readings == readings
+        await buffer.settle(receipts(await buffer.unreceipted(1000), Verdict.ACCEPTED))
+        assert buffer.backlog().unreceipted_count == 0
