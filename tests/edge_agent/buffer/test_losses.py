@@ -9,14 +9,12 @@ from edge_agent.buffer.losses import MOST_EVENTS, Known, Loss, holes, losses
 from edge_agent.buffer.retention import Span
 from edge_agent.wire.frame import BatchFrame
 from edge_agent.wire.header import Header
-from tests.edge_agent.buffer.reopening import BATCHES, filled, sql
+from tests.edge_agent.buffer.reopening import BATCHES, filled
+from tests.edge_agent.buffer.salvage import UNREADABLE, started, waiting
 from tests.edge_agent.buffer.salvage import losses as told_losses
-from tests.edge_agent.buffer.salvage import started, waiting
 
 CHAIN = UUID(int=7)
 NOW_NS = 1_000
-# What the start notices at once; no batch is harmed by it.
-UNREADABLE = sql("UPDATE chain SET first_position = 2")
 
 
 def span(first: int, last: int) -> Span:
