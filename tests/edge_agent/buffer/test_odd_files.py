@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.log_check import log_fault
 from edge_agent.buffer.quarantine import FOLDER
 from edge_agent.buffer.verifying import QUICK_PAGES, inspect_file
@@ -126,6 +127,28 @@ async def test_a_tree_that_leads_in_circles_does_not_hold_the_start(tmp_path: Pa
     began_ns = clock.now().mono_ns
     inspect_file(gateway.path, gateway_id=GATEWAY, key=KEY.verifying_key)
     assert clock.now().mono_ns - began_ns < LONGEST_START_S * 1e9
+
+
+@pytest.mark.parametrize("mode", ["NORMAL", "EXCLUSIVE"])
+@pytest.mark.asyncio
+async def test_a_lock_that_another_program_holds_is_said_in_time_and_harms_nothing(
+    tmp_path: Path, mode: str
+) -> None:
+    gateway, frames = await filled(tmp_path)
+    clock = SystemClock()
+    with closing(sqlite3.connect(gateway.path, isolation_level=None)) as other:
+        other.execute(f"PRAGMA locking_mode = {mode}")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO fact VALUES ('x', 'y', zeroblob(32))")
+        began_ns = clock.now().mono_ns
+        with pytest.raises(BufferUnavailableError):
+            await gateway.opened().__aenter__()
+        assert clock.now().mono_ns - began_ns < LONGEST_START_S * 1e9
+        other.execute("ROLLBACK")
+    async with gateway.opened() as buffer:
+        expected = without_receipt(frames)
+        assert (await waiting(buffer))[: len(expected)] == expected
+        assert not quarantined(gateway)
 
 
 async def _killed(tmp_path: Path) -> tuple[Gateway, Path, int]:
