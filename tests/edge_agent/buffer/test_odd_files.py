@@ -3,9 +3,10 @@
 import os
 import sqlite3
 import struct
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.edge_agent.buffer.salvage import started, waiting
 LONGEST_START_S = 10.0
 TERABYTE = 2**40
 FRAME = 24 + PAGE
+NOBODY = 65_534
 
 
 def _replaced(make: Callable[[Path], object]) -> Callable[[Path], object]:
@@ -127,6 +129,38 @@ async def test_a_tree_that_leads_in_circles_does_not_hold_the_start(tmp_path: Pa
     began_ns = clock.now().mono_ns
     inspect_file(gateway.path, gateway_id=GATEWAY, key=KEY.verifying_key)
     assert clock.now().mono_ns - began_ns < LONGEST_START_S * 1e9
+
+
+@contextmanager
+def _as_nobody(folder: Path) -> Iterator[None]:
+    """Go on as a user to whom nothing belongs but this folder and its lock."""
+    for owned in (folder, folder / "buffer.db.lock"):
+        os.chown(owned, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.asyncio
+async def test_files_of_another_user_are_brought_back_once_they_may_be_read() -> None:
+    with TemporaryDirectory() as name:
+        gateway, frames = await filled(Path(name))
+        gateway.path.chmod(0o600)
+        with _as_nobody(Path(name)):
+            async with started(gateway) as (buffer, salvager):
+                with pytest.raises(PermissionError, match="may not read"):
+                    await salvager.once()
+                (aside,) = [file for file in quarantined(gateway) if file.name == "buffer.db"]
+                os.setresuid(0, 0, 0)
+                os.chown(aside, NOBODY, NOBODY)
+                os.setresuid(NOBODY, NOBODY, 0)
+                await salvager.once()
+                expected = without_receipt(frames)
+                assert (await waiting(buffer))[: len(expected)] == expected
 
 
 @pytest.mark.parametrize("mode", ["NORMAL", "EXCLUSIVE"])

@@ -81,7 +81,7 @@ async def test_a_kill_between_two_lots_repeats_and_loses_nothing(tmp_path: Path,
     UNREADABLE(gateway.path)
     copy = tmp_path / "after the kill"
     async with started(gateway) as (buffer, salvager):
-        (work,) = await salvager._pending()
+        (work,), _ = await salvager._pending()
         await salvager._take_tables(work)
         async with salvager._remains(work.folder) as (_, remains):
             for _ in range(lots):
