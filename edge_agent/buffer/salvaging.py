@@ -34,7 +34,7 @@ Tell = Callable[[Sequence[Event]], Awaitable[None]]
 # Storage that is full or refuses is tried again so often.
 PAUSE_NS: Final = 60 * NS_PER_S
 # Batches of which only the header is left: so many tell what was lost.
-MOST_SIGHTED: Final = 65_536
+MOST_SIGHTED: Final = 8_192
 
 log = structlog.get_logger()
 
