@@ -29,6 +29,8 @@ DAMAGE_ERRORS: Final = (
 )
 
 
+# So long is waited for another program that holds the file.
+BUSY_S: Final = 3.0
 # Operations of SQLite's machine between two looks at the clock: some milliseconds.
 OPERATIONS: Final = 100_000
 # No body and no document has more bytes: a damaged length must not cost memory.
@@ -74,7 +76,7 @@ def opened_read_only(path: Path, limit: Limit | None = None) -> Iterator[sqlite3
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
-        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA busy_timeout = 3000")
         yield connection
 
 
@@ -165,7 +167,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     Without a log the file alone is the whole database and can be read as it stands.
     """
     uri = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_S)
     try:
         connection.execute("PRAGMA schema_version")
     except sqlite3.OperationalError as error:
