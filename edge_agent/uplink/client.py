@@ -22,7 +22,7 @@ from edge_agent.uplink.held import HeldT, Holding
 from edge_agent.uplink.joining import joined
 from edge_agent.uplink.own_copy import is_intact
 from edge_agent.uplink.policy import back_off_s, hold_s, retry_after_s
-from edge_agent.uplink.protocol import after, examined, interval_began
+from edge_agent.uplink.protocol import after, examined, gave_up, interval_began
 from edge_agent.uplink.request import LIVE_FRAMES, is_finished, need, next_request
 from edge_agent.uplink.state import LARGEST_FRAMES, Pause, State
 from edge_agent.uplink.tally import Tally, UplinkStatus
@@ -180,8 +180,10 @@ class Uplink(Generic[HeldT]):
         # Up to 256 signatures are verified: too long for the loop on a small gateway.
         outcome = await asyncio.to_thread(after, self._state, request, answer, self._trust)
         if outcome.examine is not None:
-            is_good = await self._is_good(found[outcome.examine.batch_hash])
-            outcome = examined(outcome, is_good=is_good)
+            blamed = found[outcome.examine.batch_hash]
+            outcome = examined(outcome, is_good=await self._is_good(blamed))
+            if outcome.give_up is not None and await self._source.give_up([blamed]):
+                outcome = gave_up(outcome)
         if outcome.settle:
             await self._source.settle(outcome.settle)
         self._state = outcome.state

@@ -132,6 +132,13 @@ class Source(Protocol[HeldT]):
         """Take verified receipts; return for how many batches they were the first."""
         ...
 
+    async def give_up(self, batches: Iterable[HeldT]) -> int:
+        """Give up the readings of batches whose own copy is damaged; return of how many.
+
+        A signed loss event says so in the same transaction.
+        """
+        ...
+
     async def document(self, digest: Hash) -> Document | None:
         """Return a bundle or a profile file, or None if there is none of this hash."""
         ...

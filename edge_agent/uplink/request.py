@@ -105,7 +105,7 @@ def _parts(state: State, held: Sequence[Held]) -> list[Part]:
 
 
 def _flags(state: State, one: Held) -> FrameFlag:
-    if one.batch_hash in state.holes:
+    if one.batch_hash in state.holes or one.prev_batch_hash in state.given_up:
         return FrameFlag.HOLDS_NONE_BEFORE
     if one.prev_batch_hash in state.withheld:
         return FrameFlag.BEFORE_FOLLOWS_LATER
