@@ -215,8 +215,12 @@ class Uplink(Generic[HeldT]):
             rewound = await self._source.held_from(place.chain_id, place.batch_no, LARGEST_FRAMES)
         again: list[HeldT] = []
         for wanted in wish.again:
-            found = await self._source.held_from(wanted.place.chain_id, wanted.place.batch_no, 1)
-            again += [one for one in found if one.batch_hash == wanted.batch_hash]
+            chain_id, batch_no = wanted.place.chain_id, wanted.place.batch_no
+            found = await self._source.held_from(chain_id, batch_no, 1)
+            held = [one for one in found if one.batch_hash == wanted.batch_hash]
+            if not held and wanted.batch_hash not in wish.sought:
+                held = [*await self._source.held_below(chain_id, batch_no)]
+            again += [one for one in held if one not in again]
         holding = Holding(
             count=self._source.backlog().unreceipted_count,
             oldest=oldest,

@@ -144,6 +144,9 @@ class State:
     """What the last answer wanted once more."""
     resent: frozenset[Hash] = frozenset()
     """Sent again in this interval: a centre that keeps asking is answered once per interval."""
+    sought: frozenset[Hash] = frozenset()
+    """Wanted batches that were looked for: what is held below one that is gone is sent once, as
+    nobody else would know that the centre lacks that too. At most MOST_RESENT."""
     holes: frozenset[Hash] = frozenset()
     """Batches whose predecessors this gateway no longer holds."""
     rewinds: int = 0

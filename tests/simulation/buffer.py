@@ -220,8 +220,12 @@ class MemoryBuffer:
             rewound = self._from(wish.rewind.chain_id, wish.rewind.batch_no)[:LARGEST_FRAMES]
         again: list[Held] = []
         for wanted in wish.again:
-            found = self._from(wanted.place.chain_id, wanted.place.batch_no)[:1]
-            again += [one for one in found if one.batch_hash == wanted.batch_hash]
+            chain_id, batch_no = wanted.place.chain_id, wanted.place.batch_no
+            found = self._from(chain_id, batch_no)[:1]
+            held = [one for one in found if one.batch_hash == wanted.batch_hash]
+            if not held and wanted.batch_hash not in wish.sought:
+                held = [one for one in self._from(chain_id, 0) if one.batch_no < batch_no][-1:]
+            again += [one for one in held if one not in again]
         return Holding(
             count=self.ledger.backlog.unreceipted_count,
             oldest=self._at(oldest_positions(spans, oldest)),
