@@ -113,7 +113,8 @@ class Looking:
             start = ledger.position_of(Key(chain_id=chain_id, batch_no=0))
             if start is None:
                 return ()
-            span = Span(first=start + batch_no, last=last)
+            # A number that the centre names may be larger than SQLite can be asked for.
+            span = Span(first=min(start + batch_no, last + 1), last=last)
             return tuple(held for _, held in await table.held(span, limit))
 
     async def held_below(self, chain_id: UUID, batch_no: int) -> tuple[Held, ...]:

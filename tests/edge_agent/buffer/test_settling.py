@@ -140,4 +140,5 @@ async def test_the_newest_batch_below_a_number_is_found_receipted_or_not(gateway
         assert await buffer.held_below(chain, 2) == (held[1],)
         assert await buffer.held_below(chain, 2**63 - 1) == (held[3],)
         assert await buffer.held_below(chain, 0) == ()
+        assert await buffer.held_from(chain, 2**63 - 1, 1) == ()
         assert await buffer.held_below(UUID(int=1), 2) == ()
