@@ -119,8 +119,19 @@ class Looking:
             start = ledger.position_of(Key(chain_id=chain_id, batch_no=0))
             if start is None:
                 return ()
-            span = Span(first=start + batch_no, last=last)
+            # A number that the centre names may be larger than SQLite can be asked for.
+            span = Span(first=min(start + batch_no, last + 1), last=last)
             return tuple(held for _, held in await table.held(span, limit))
+
+    async def held_below(self, chain_id: UUID, batch_no: int) -> tuple[Held, ...]:
+        """Return the newest durable batch of a chain below a number, receipted or not, if any."""
+        async with self._reading() as table:
+            ledger = self._writer.ledger
+            start = ledger.position_of(Key(chain_id=chain_id, batch_no=0))
+            if start is None:
+                return ()
+            last = min(start + batch_no - 1, ledger.end_of_chain(chain_id))
+            return tuple(held for _, held in await table.newest_held(Span(first=start, last=last)))
 
     async def held(self, keys: Iterable[Key]) -> tuple[Held, ...]:
         """Return those of these durable batches that are held, receipted or not, oldest first."""

@@ -166,6 +166,14 @@ class Table:
         )
         return [_placed(row) for row in found]
 
+    async def newest_held(self, span: Span) -> list[Placed]:
+        """Return the newest batch held in the span, if there is one."""
+        found = await self._database.rows(
+            f"{_HELD} position BETWEEN ? AND ? ORDER BY position DESC LIMIT 1",
+            (span.first, span.last),
+        )
+        return [_placed(row) for row in found]
+
     async def held_at(self, positions: Sequence[int]) -> list[Placed]:
         """Return the batches held at these positions, oldest first."""
         found: list[Placed] = []
