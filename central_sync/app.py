@@ -21,6 +21,7 @@ from sqlalchemy.exc import DatabaseError
 
 from central_sync import __version__
 from central_sync.api import fleet, hourly, problem
+from central_sync.api import log as log_api
 from central_sync.api.body import BodyReader
 from central_sync.api.files import Files
 from central_sync.api.headers import SecurityHeaders
@@ -36,11 +37,16 @@ from central_sync.ingest.committer import Committer
 from central_sync.ingest.metrics import IngestMetrics
 from central_sync.ingest.receipt_key import load_receipt_key, make_receipt_key, receipts_by
 from central_sync.ingest.upload import Ingest
+from central_sync.model import AlarmCode
 from central_sync.pages import routes
 from central_sync.programs.plan import Plan
 from central_sync.store.embedded import EmbeddedStore
 from central_sync.store.migrations.upgrade import NewerSchemaError, upgrade
 from central_sync.store.port import NowNs, Store
+from central_sync.store.segments import SegmentFolder
+from central_sync.witness.checkpoints import Witness, retire
+from central_sync.witness.keeper import Keeper
+from central_sync.witness.sealing import Sealer
 from central_sync.worker import Worker
 from edge_agent.wire.signing import SigningKey
 
@@ -59,12 +65,17 @@ def utc_ns() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Centre:
-    """The parts that live as long as the process."""
+    """The parts that live as long as the process.
+
+    `log_fault`: why the log had to go on under another key when it was opened; None: it had not.
+    """
 
     settings: CentreSettings
     store: Store
     receipt_key: SigningKey
+    witness: Witness
     now_ns: NowNs
+    log_fault: str | None
 
 
 def migrate(settings: CentreSettings) -> tuple[str | None, str | None]:
@@ -78,6 +89,7 @@ def migrate(settings: CentreSettings) -> tuple[str | None, str | None]:
         settings.state.mkdir(mode=0o750, parents=True, exist_ok=True)
         settings.parts.mkdir(mode=0o750, exist_ok=True)
         make_receipt_key(settings.receipt_key)
+        make_receipt_key(settings.log_key)
         return upgrade(f"sqlite:///{settings.database}")
     except OSError as fault:
         raise OperatorError(
@@ -99,9 +111,35 @@ def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Cent
     key = load_receipt_key(settings.receipt_key)
     store = EmbeddedStore(settings.database, admit=admit, sign=receipts_by(key), now_ns=now_ns)
     try:
-        yield Centre(settings=settings, store=store, receipt_key=key, now_ns=now_ns)
+        witness, log_fault = _witness(settings, store)
+        store.begin_log(witness.note_key, key.verifying_key)
+        yield Centre(
+            settings=settings,
+            store=store,
+            receipt_key=key,
+            witness=witness,
+            now_ns=now_ns,
+            log_fault=log_fault,
+        )
     finally:
         store.close()
+
+
+def _witness(settings: CentreSettings, store: Store) -> tuple[Witness, str | None]:
+    """Return who vouches for the log; under a new key, and why, if it is not what was vouched for.
+
+    A store that was restored from a backup goes on, and so does its log, but never under the name
+    that signed what is no longer true.
+    """
+    file = settings.log_checkpoint
+    witness = Witness(store=store, key=load_receipt_key(settings.log_key), file=file)
+    fault = witness.fault()
+    if fault is None:
+        return witness, None
+    store.raise_alarm(AlarmCode.LOG, None, detail=fault)
+    retire(witness, settings.log_key)
+    make_receipt_key(settings.log_key)
+    return Witness(store=store, key=load_receipt_key(settings.log_key), file=file), fault
 
 
 def web(centre: Centre, committer: Committer, *, plan: Plan, worker: Worker) -> FastAPI:
@@ -128,6 +166,7 @@ def web(centre: Centre, committer: Committer, *, plan: Plan, worker: Worker) -> 
     app.router.routes += Service(store, registry).routes
     app.include_router(fleet.router(store))
     app.include_router(hourly.router(store, centre.now_ns))
+    app.include_router(log_api.router(store, centre.witness.note_key))
     app.include_router(
         routes.router(
             routes.Pages(store=store, plan=plan, parts=settings.parts, now_ns=centre.now_ns)
@@ -171,7 +210,11 @@ async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator["Ser
     app = web(centre, committer, plan=plan, worker=worker)
     server = Server(_server_config(centre.settings, app))
     async with asyncio.TaskGroup() as fed:
-        background = [fed.create_task(committer.run()), fed.create_task(worker.run())]
+        background = [
+            fed.create_task(committer.run()),
+            fed.create_task(worker.run()),
+            fed.create_task(_keeper(centre).run()),
+        ]
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
             try:
@@ -180,6 +223,22 @@ async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator["Ser
                 server.should_exit = True
         for task in background:
             task.cancel()
+
+
+def _keeper(centre: Centre) -> Keeper:
+    """Return what makes checkpoints and seals segments."""
+    settings = centre.settings
+    sealer = Sealer(
+        store=centre.store,
+        folder=SegmentFolder(settings.segments),
+        now_ns=centre.now_ns,
+        seal_after_ns=round(settings.witness.seal_after_s * 1e9),
+    )
+    return Keeper(
+        witness=centre.witness,
+        sealer=sealer,
+        interval_s=settings.witness.checkpoint_interval_s,
+    )
 
 
 async def serve(centre: Centre, listener: socket.socket, told: Callable[[str], None]) -> None:
@@ -192,6 +251,8 @@ async def serve(centre: Centre, listener: socket.socket, told: Callable[[str], N
     scheme = "http" if centre.settings.tls is None else "https"
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
     async with serving(centre, listener):
+        if centre.log_fault is not None:
+            log.error("log.rewritten", reason=centre.log_fault)
         log.info("centre.started", address=address, state=str(centre.settings.state))
         told(address)
         await stop.wait()

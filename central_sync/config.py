@@ -8,12 +8,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from enum import IntEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 import cattrs
+
+from central_sync.errors import ExitCode, OperatorError
+
+__all__ = ["CentreSettings", "ExitCode", "OperatorError", "load_settings"]
 
 DEFAULT_PORT: Final = 8080
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
@@ -23,28 +26,6 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "CENTRAL_SYNC_LISTEN": "listen",
     "LOG_LEVEL": "log_level",
 }
-
-
-class ExitCode(IntEnum):
-    """Exit codes of the commands, after sysexits(3)."""
-
-    OK = 0
-    FAILURE = 1
-    USAGE = 2
-    BAD_DATA = 65
-    UNAVAILABLE = 69
-    TRY_AGAIN = 75
-    PERMISSION = 77
-    CONFIGURATION = 78
-
-
-class OperatorError(Exception):
-    """The operator can fix it: each problem says where, what, and what instead."""
-
-    def __init__(self, *problems: str, exit_code: ExitCode = ExitCode.FAILURE) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-        self.exit_code = exit_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +55,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Witnessing:
+    """How often the log is vouched for, and when batches move to segments."""
+
+    checkpoint_interval_s: float = 3600.0
+    seal_after_s: float = 86_400.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.checkpoint_interval_s <= 86_400:
+            raise ValueError("checkpoint_interval_s must be 1 to 86400")
+        if not self.seal_after_s >= 60:
+            raise ValueError("seal_after_s must be at least 60")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CentreSettings:
     """All settings of the centre.
 
@@ -84,6 +79,7 @@ class CentreSettings:
         log_level: debug, info, warning or error.
         tls: certificate and key.
         limits: what one process takes at a time.
+        witness: checkpoints of the log, and sealing.
 
     """
 
@@ -93,6 +89,7 @@ class CentreSettings:
     log_level: str = "info"
     tls: Tls | None = None
     limits: Limits = field(default_factory=Limits)
+    witness: Witnessing = field(default_factory=Witnessing)
 
     @property
     def host(self) -> str:
@@ -115,6 +112,11 @@ class CentreSettings:
         return self.state / "parquet"
 
     @property
+    def segments(self) -> Path:
+        """The folder of sealed segments."""
+        return self.state / "segments"
+
+    @property
     def plan(self) -> Path:
         """What the plants are."""
         return self.state / "plan.toml"
@@ -123,6 +125,16 @@ class CentreSettings:
     def receipt_key(self) -> Path:
         """The private key that signs receipts."""
         return self.state / "receipt.key"
+
+    @property
+    def log_key(self) -> Path:
+        """The private key that signs checkpoints of the log."""
+        return self.state / "log.key"
+
+    @property
+    def log_checkpoint(self) -> Path:
+        """The newest checkpoint, outside the store that it vouches for."""
+        return self.state / "log.checkpoint"
 
 
 def load_settings(

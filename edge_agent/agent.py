@@ -20,7 +20,7 @@ from edge_agent.buffer.store import BufferUnavailableError, open_buffer
 from edge_agent.clock import NS_PER_S, Clock, SystemClock, boot_id
 from edge_agent.committer import Committer
 from edge_agent.config.plan import Plan
-from edge_agent.configured import Configured, documents_kept
+from edge_agent.configured import Configured, documents_kept, told_lasting
 from edge_agent.hardware import hardware_facts
 from edge_agent.health.server import serve_health
 from edge_agent.health.systemd import Notifier, Progress, feed_watchdog, watchdog_s
@@ -76,6 +76,7 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
         plan = active.plan
         committer = Committer(intake, buffer)
         overview = Overview(plan, intake, committer, uplink, clock=clock)
+        overview.lasts_days = await told_lasting(plan)
         overview.salvage = salvager.status
         line = Line(intake=intake, committer=committer, pollers=pollers, overview=overview)
         applying = Applying(active, line, reread, clock=clock)

@@ -1,6 +1,8 @@
 """Makes durable what the intake gives out: the only writer of readings.
 
 Nothing is dropped while the agent runs, however long the buffer is full or the storage refuses.
+While it refuses, readings go out from memory on a chain of their own, and no device is told that
+they are durable.
 """
 
 import asyncio
@@ -9,7 +11,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
-from edge_agent.buffer.store import BufferFullError, BufferUnavailableError
+from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError, Fault
 from edge_agent.clock import NS_PER_S
 from edge_agent.memory import give_back
 from edge_agent.pipeline import Intake, Judge, Portion
@@ -26,6 +28,10 @@ class Storage(Protocol):
 
     async def append(self, portion: Portion) -> object:
         """Make a portion durable."""
+        ...
+
+    async def append_volatile(self, portion: Portion) -> bool:
+        """Keep in memory what could not be made durable; False where it must wait here."""
         ...
 
     async def has_space(self) -> None:
@@ -49,6 +55,9 @@ class Committer(Generic[StorageT]):
         self._taken: Portion | None = None
         self.buffer = buffer
         self.is_blocked = False
+        # Why the storage refuses; None while it does not.
+        self.fault: Fault | None = None
+        self._is_volatile = False
 
     async def run(self) -> None:
         """Commit every portion when it is due; return after the last one."""
@@ -84,10 +93,11 @@ class Committer(Generic[StorageT]):
         if portion is None:
             portion = self._taken = self._intake.take()
         if portion.readings or portion.events:
-            while not await self._is_stored(portion):
+            while not await self._is_kept(portion):
                 continue
         self._taken = None
-        self._intake.stored()
+        if not self._is_volatile:
+            self._intake.stored()
         give_back()
         return is_end
 
@@ -102,7 +112,8 @@ class Committer(Generic[StorageT]):
             reason = "nothing could be stored before the agent had to stop"
             log.error("readings.dropped", rows=rows, events=event_count, reason=reason)
 
-    async def _is_stored(self, portion: Portion) -> bool:
+    async def _is_kept(self, portion: Portion) -> bool:
+        """Return whether a portion is durable, or safe in memory and on its way."""
         try:
             await self.buffer.append(portion)
         except BufferFullError as error:
@@ -111,14 +122,18 @@ class Committer(Generic[StorageT]):
             return False
         except BufferUnavailableError as error:
             self._blocked(error)
-            await self._intake.pause(STORAGE_PAUSE_NS)
-            return False
+            self._is_volatile = await self.buffer.append_volatile(portion)
+            if not self._is_volatile:
+                await self._intake.pause(STORAGE_PAUSE_NS)
+            return self._is_volatile
         if self.is_blocked:
             log.info("buffer.freed")
-        self.is_blocked = False
+        self.is_blocked = self._is_volatile = False
+        self.fault = None
         return True
 
     def _blocked(self, error: BufferFullError | BufferUnavailableError) -> None:
         if not self.is_blocked:
             log.error("buffer.blocked", reason=str(error))
         self.is_blocked = True
+        self.fault = error.fault if isinstance(error, BufferUnavailableError) else None

@@ -1,9 +1,13 @@
 """A configuration in force: judges, origin and devices."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
+import structlog
+
+from edge_agent.buffer.lasting import lasting, readings_per_s, short_facts
 from edge_agent.buffer.store import Buffer
 from edge_agent.config.plan import Confirmed, Plan
 from edge_agent.quality.judge import Judge
@@ -14,6 +18,8 @@ from edge_agent.wire.canonical import JsonValue
 from edge_agent.wire.document import Document
 from edge_agent.wire.signing import SigningKey, VerifyingKey
 from edge_agent.wire.vocabulary import NO_HASH
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +72,14 @@ def _fields(confirmed: Confirmed) -> Mapping[str, JsonValue]:
         "confirmed_at": said.at,
         "how": said.how,
     }
+
+
+async def told_lasting(plan: Plan) -> float | None:
+    """Return how many days the quota holds without a centre; say so loudly where that is short."""
+    found = await asyncio.to_thread(lasting, plan.settings.buffer, readings_per_s(plan.devices))
+    if found.too_short_for:
+        log.warning("quota.short", **short_facts(found))
+    return found.days
 
 
 async def documents_kept(buffer: Buffer, plan: Plan) -> None:

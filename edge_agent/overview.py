@@ -5,7 +5,7 @@ Nothing is kept here and nothing here is in the way of the line: every part is r
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Self
@@ -32,6 +32,7 @@ from edge_agent.health.status import (
     Snapshot,
 )
 from edge_agent.health.systemd import Progress
+from edge_agent.health.wear import per_day, written_bytes
 from edge_agent.pipeline import Intake
 from edge_agent.uplink.client import Uplink
 from edge_agent.wire.engineering import Scaling
@@ -61,7 +62,9 @@ class Overview:
         self._uplink = uplink
         self._clock = clock
         self._version = version("emissionwatch-edge")
-        self._started_ns = clock.now().utc_ns
+        now = clock.now()
+        self._started_ns, self._started_mono_ns = now.utc_ns, now.mono_ns
+        self.lasts_days: float | None = None
 
     def sources(self, progress: Progress) -> Sources:
         """Return what the local HTTP shows."""
@@ -85,7 +88,7 @@ class Overview:
                 is_simulated=self.plan.settings.gateway.simulated,
             ),
             devices=tuple(map(self._device, self.plan.devices)),
-            buffer=_buffer_status(self._committer, self.salvage()),
+            buffer=self._buffer(),
             uplink=self._uplink.status(),
             clock=ClockStatus(state=trust.state, error_ms=trust.error_ms),
             configuration=self.configuration,
@@ -105,6 +108,16 @@ class Overview:
         """Return the last event of the gap of a device; None while it answers."""
         gap = self._gap(device)
         return None if gap is None or gap.fields["state"] == "closed" else gap
+
+    def _buffer(self) -> BufferStatus:
+        written = written_bytes()
+        elapsed_ns = self._clock.now().mono_ns - self._started_mono_ns
+        return replace(
+            _buffer_status(self._committer, self.salvage()),
+            lasts_days=self.lasts_days,
+            written_bytes=written,
+            written_bytes_per_day=per_day(written, elapsed_ns),
+        )
 
     def _gap(self, device: Device) -> Event | None:
         return self.recent.gaps.get(tuple(numbers_of(device.channels)))
@@ -191,6 +204,7 @@ class _Last:
 def _buffer_status(committer: Committer[Buffer], salvage: Salvage) -> BufferStatus:
     buffer = committer.buffer
     backlog, usage, head = buffer.backlog(), buffer.usage(), buffer.head
+    storage = buffer.storage()
     return BufferStatus(
         batches=buffer.counters.batches,
         readings=head.header.next_seq if head is not None else 0,
@@ -203,5 +217,11 @@ def _buffer_status(committer: Committer[Buffer], salvage: Salvage) -> BufferStat
         is_full=committer.is_blocked,
         chain_id=head.header.chain_id if head is not None else None,
         batch_no=head.header.batch_no if head is not None else None,
+        fault=committer.fault or "",
+        volatile_readings=storage.volatile_readings,
+        given_up_readings=buffer.counters.given_up_readings,
+        disk_free_bytes=storage.free_bytes,
+        disk_level=storage.level.name.lower(),
+        has_ballast=storage.has_ballast,
         salvage=SalvageStatus(**asdict(salvage)),
     )

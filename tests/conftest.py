@@ -8,6 +8,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from edge_agent.buffer import disk
 from tests.systemd.container import FORBIDDEN
 
 # Time is measured in benches only.
@@ -24,6 +25,12 @@ def logging_put_back() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.configure(**found)
+
+
+@pytest.fixture(autouse=True)
+def small_ballast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the hundreds of buffers of these tests not take 16 MiB of the disk each."""
+    monkeypatch.setattr(disk, "BALLAST_BYTES", 256 * disk.MIB // 1024)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

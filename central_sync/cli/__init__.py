@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from central_sync.config import ExitCode, OperatorError
+from central_sync.errors import ExitCode, OperatorError
 
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "take uploads and answer over HTTP until stopped",
@@ -19,6 +19,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "gateway": "register, list and revoke gateways",
     "fleet": "show the state of every gateway",
     "explain": "follow an hourly value back to signed bytes",
+    "archive": "write signed bytes and their proofs into a folder or a tar file",
+    "verify": "verify an archive, without the centre that made it",
 }
 
 

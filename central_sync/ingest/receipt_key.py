@@ -10,10 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from central_sync.config import ExitCode, OperatorError
 from central_sync.store.admission import Sign
-from edge_agent.wire.header import Header
 from edge_agent.wire.receipt import BatchPlace, sign_receipt
 from edge_agent.wire.signing import SigningKey, VerifyingKey
-from edge_agent.wire.vocabulary import Hash, Verdict
+from edge_agent.wire.vocabulary import Verdict
 
 
 def make_receipt_key(path: Path) -> bool:
@@ -91,8 +90,9 @@ def public_key_of(pem: bytes) -> bytes:
 def receipts_by(key: SigningKey) -> Sign:
     """Return the function with which the store signs receipts inside its transaction."""
 
-    def sign(header: Header, batch_hash: Hash, verdict: Verdict, received_ns: int) -> bytes:
-        place = BatchPlace.of(header, batch_hash)
-        return sign_receipt(key, place, verdict=verdict, received_ns=received_ns).pack()
+    def sign(place: BatchPlace, verdict: Verdict, received_ns: int, log_index: int) -> bytes:
+        return sign_receipt(
+            key, place, verdict=verdict, received_ns=received_ns, log_index=log_index
+        ).pack()
 
     return sign

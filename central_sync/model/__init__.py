@@ -4,7 +4,7 @@ Plain values without behaviour; nothing here reads a clock, a file or a socket.
 """
 
 from central_sync.model.fleet import Alarm, AlarmCode, ChainHead, Counts, GatewayState, Hole
-from central_sync.model.record import Gateway, GatewayKey, StoredBatch
+from central_sync.model.record import Gateway, GatewayKey, StoredBatch, StoredLine
 from central_sync.model.result import DirtyHour, HourlyRevision, HourlyValue, Part
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "HourlyValue",
     "Part",
     "StoredBatch",
+    "StoredLine",
 ]

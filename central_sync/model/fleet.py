@@ -18,6 +18,7 @@ class AlarmCode(StrEnum):
     KEY = "key"
     SIMULATED = "simulated"
     CLOCK = "clock"
+    LOG = "log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,3 +55,13 @@ class StoredBatch:
     def header(self) -> Header:
         """The header, read from its signed bytes."""
         return Header.unpack(self.header_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLine:
+    """What was asked for of one chain: its lowest and highest number; numbers between may lack."""
+
+    gateway_id: UUID
+    chain_id: UUID
+    first_no: int
+    last_no: int

@@ -12,6 +12,7 @@ from uuid import UUID
 from central_sync.model import AlarmCode, Hole
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.header import Header
+from edge_agent.wire.receipt import BatchPlace
 from edge_agent.wire.refusal import Code
 from edge_agent.wire.vocabulary import Hash, Verdict
 
@@ -199,7 +200,8 @@ class Refuse:
 
 Decision: TypeAlias = Repeat | Keep | Refuse
 Admit: TypeAlias = Callable[[Candidate, Sight], Decision]
-Sign: TypeAlias = Callable[[Header, Hash, Verdict, int], bytes]
+Sign: TypeAlias = Callable[[BatchPlace, Verdict, int, int], bytes]
+"""Given what, the verdict, received_ns and log_index: the receipt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from central_sync.model import (
     StoredBatch,
 )
 from central_sync.store.admission import Outcome, Sight, Submission
+from central_sync.store.witness_port import Archive, Log
 from edge_agent.wire.vocabulary import Hash
 
 NowNs: TypeAlias = Callable[[], int]
@@ -212,7 +213,7 @@ class Fleet(Protocol):
         ...
 
 
-class Store(Registry, Record, Ledger, Fleet, Protocol):
+class Store(Registry, Record, Ledger, Fleet, Log, Archive, Protocol):
     """All of it."""
 
     def close(self) -> None:

@@ -73,6 +73,12 @@ by_rowid(
     col("record_count", sa.Integer()),
     col("body", BYTES),
     sa.Index("batch_by_number", "gateway_id", "chain_id", "batch_no", "batch_hash", unique=True),
+    sa.Index(
+        "batch_unsealed",
+        "received_ns",
+        sqlite_where=sa.text("length(body) > 0"),
+        postgresql_where=sa.text("length(body) > 0"),
+    ),
 )
 # Which of them stand beside the main line of their chain: found anew when holes are filled.
 by_key("branch", key("batch_id", INT64))
@@ -116,6 +122,54 @@ by_rowid(
     col("reason", TEXT),
     col("frame", BYTES),
     sa.Index("rejected_by_gateway", "gateway_id"),
+)
+
+# Sealed segments: where the bodies of older batches stand.
+by_key(
+    "segment",
+    key("sha256", BYTES),
+    col("size_bytes", INT64),
+    col("batch_count", INT64),
+    col("sealed_ns", INT64),
+)
+by_key(
+    "sealed",
+    key("batch_hash", BYTES),
+    col("segment", BYTES),
+    col("start", INT64),
+)
+
+# The log (docs/witness.md): entries, every fourth level of their tree, and how it goes on.
+by_rowid(
+    "log_entry",
+    key("id", INT64),
+    col("is_fact", sa.Integer()),
+    col("entry", BYTES),
+    sa.Index(
+        "log_fact",
+        "id",
+        sqlite_where=sa.text("is_fact = 1"),
+        postgresql_where=sa.text("is_fact = 1"),
+    ),
+)
+by_key(
+    "log_node",
+    key("level", sa.Integer()),
+    key("place", INT64),
+    col("root", BYTES),
+)
+by_key(
+    "log_state",
+    key("id", sa.Integer()),
+    col("size", INT64),
+    col("peaks", BYTES),
+)
+by_key("logged", key("subject", BYTES))
+by_key(
+    "checkpoint",
+    key("size", INT64),
+    col("note", BYTES),
+    col("made_ns", INT64),
 )
 
 # What batches need to be read.

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from edge_agent.buffer import schema
 from edge_agent.buffer.faults import BufferFullError
+from edge_agent.buffer.giving_up import is_headstone
 from edge_agent.buffer.ledger import Ledger
 from edge_agent.buffer.progress import Progress
 from edge_agent.buffer.quota import pages_of
@@ -79,22 +80,25 @@ async def adopt(writer: Writer, salvaged: Salvaged, progress: Progress, *, fact:
         stored, present = ledger.stored_runs, frozenset(runs)
         await table.replace_runs(stored - present, present - stored)
         spans = spans_with(ledger.salvaged, (position for position, _ in chosen))
+        stones = {at for at, one in chosen if is_headstone(one.header_bytes, one.body)}
+        emptied = spans_with(ledger.emptied, stones)
+        await table.replace_emptied(ledger.emptied, emptied)
         before, after = frozenset(ledger.salvaged), frozenset(spans)
         await table.replace_salvaged(before - after, after - before)
         for document in salvaged.documents:
             await table.keep_document(document)
         progress = progress.plus(len(chosen))
         await table.keep_fact(fact, progress.text)
+    ledger.emptied = emptied
     ledger.adopted(
-        runs,
-        starts,
-        [
-            (position, Held.of(batch.header, batch.batch_hash, len(batch.body)))
-            for position, batch in chosen
-        ],
+        runs, starts, [(at, _held(batch, is_stone=at in stones)) for at, batch in chosen]
     )
     await writer.quota.measure()
     return progress
+
+
+def _held(batch: SignedBatch, *, is_stone: bool) -> Held:
+    return Held.of(batch.header, batch.batch_hash, len(batch.body), is_headstone=is_stone)
 
 
 def _chains(salvaged: Salvaged) -> list[UUID]:

@@ -39,6 +39,10 @@ class Database:
         self._connection: aiosqlite.Connection | None = None
         self._is_sound = False
         self._has_tables = False
+        # Whether a COMMIT was begun of which nobody knows what became; who finds out about his
+        # batches clears the first, only another COMMIT the second.
+        self.is_uncertain = False
+        self.has_doubts = False
 
     async def create(self) -> None:
         """Connect, and make the file and its tables where there are none."""
@@ -69,7 +73,9 @@ class Database:
             await self.rows("ROLLBACK")
             self._is_sound = True
             raise
+        self.is_uncertain = self.has_doubts = True
         await self.rows("COMMIT")
+        self.is_uncertain = self.has_doubts = False
         self._is_sound = True
 
     async def mend(self) -> bool:
@@ -90,6 +96,14 @@ class Database:
             raise sqlite3.OperationalError("a reader holds the log; the buffer cannot be re-opened")
         self._is_sound = True
         return True
+
+    async def mend_to_read(self) -> None:
+        """Connect for reading alone, where `mend` has failed; the next use mends again."""
+        await self.close()
+        uri = f"{self._path.absolute().as_uri()}?mode=ro"
+        self._connection = await aiosqlite.connect(uri, uri=True, isolation_level=None)
+        await self.rows("PRAGMA trusted_schema = OFF")
+        await self.rows("PRAGMA cell_size_check = ON")
 
     async def close(self) -> None:
         """Close the connection; a failure to close changes nothing that was committed."""

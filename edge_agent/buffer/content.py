@@ -20,7 +20,7 @@ class Tally:
         """Return the sums with one batch more, or less with sign -1."""
         return Tally(
             batches=self.batches + sign,
-            readings=self.readings + sign * held.record_count,
+            readings=self.readings + sign * held.readings,
             size_bytes=self.size_bytes + sign * held.size,
         )
 
@@ -29,8 +29,9 @@ class Tally:
 class Intact:
     """A buffer that was verified; `head` is None before its first batch.
 
-    `salvaged` are the positions given to batches of damaged files. Below `verified_from` a batch
-    without a receipt was not verified whole: it is, before it leaves.
+    `emptied` are the positions whose readings were given up, `gone` those of them whose batch is
+    gone altogether, `salvaged` those given to batches of damaged files. Below `verified_from` a
+    batch without a receipt was not verified whole: it is, before it leaves.
     """
 
     head: Head | None = None
@@ -39,6 +40,8 @@ class Intact:
     verified_from: int = 0
     chains: Mapping[UUID, int]
     unreceipted: Tally = Tally()
+    emptied: tuple[Span, ...] = ()
+    gone: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,11 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.reading import DAMAGE_ERRORS, opened_read_only
+from edge_agent.buffer.table import IS_EMPTIED
 from edge_agent.wire.header import Header
 
 
@@ -21,6 +23,7 @@ class Batch:
         signature: 64 bytes.
         body: compressed.
         is_receipted: whether the centre has it.
+        is_headstone: whether its readings were given up.
 
     """
 
@@ -30,6 +33,7 @@ class Batch:
     signature: bytes
     body: bytes
     is_receipted: bool
+    is_headstone: bool = False
 
 
 def batches_since(path: Path, since_ns: int) -> Iterator[Batch]:
@@ -48,13 +52,7 @@ def batches_since(path: Path, since_ns: int) -> Iterator[Batch]:
     try:
         with opened_read_only(path) as connection:
             first = _first_position(connection, since_ns)
-            for *stored, receipted in connection.execute(
-                "SELECT position, batch_hash, header, signature, body, EXISTS ("
-                " SELECT 1 FROM receipt"
-                " WHERE position BETWEEN receipt.first_position AND receipt.last_position)"
-                " FROM sealed WHERE position >= ? ORDER BY position",
-                (first,),
-            ):
+            for *stored, receipted, is_emptied in connection.execute(_SINCE, (first,)):
                 position, batch_hash, header, signature, body = stored
                 yield Batch(
                     position=position,
@@ -63,9 +61,18 @@ def batches_since(path: Path, since_ns: int) -> Iterator[Batch]:
                     signature=signature,
                     body=body,
                     is_receipted=bool(receipted),
+                    is_headstone=bool(is_emptied) and Header.unpack(header).record_count > 0,
                 )
     except DAMAGE_ERRORS as error:
         raise BufferUnavailableError(f"{path}: cannot be read as a buffer: {error}") from error
+
+
+_SINCE: Final = (
+    "SELECT position, batch_hash, header, signature, body, EXISTS ("  # noqa: S608 - a constant is put in
+    " SELECT 1 FROM receipt"
+    " WHERE position BETWEEN receipt.first_position AND receipt.last_position),"
+    f" {IS_EMPTIED} FROM sealed WHERE position >= ? ORDER BY position"
+)
 
 
 def _first_position(connection: sqlite3.Connection, since_ns: int) -> int:

@@ -4,12 +4,13 @@ It follows the disk and never leads it, but for receipts: those count at once an
 with the next commit, because a lost receipt is only asked for again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from edge_agent.buffer.content import Intact, Tally
-from edge_agent.buffer.records import Backlog, Head, Held, Key
+from edge_agent.buffer.giving_up import GivenUp
+from edge_agent.buffer.records import BARE_FRAME_BYTES, Backlog, Head, Held, Key
 from edge_agent.buffer.retention import (
     FREEING,
     LOWEST_POSITION,
@@ -17,13 +18,17 @@ from edge_agent.buffer.retention import (
     Run,
     Span,
     is_receipted,
+    is_within,
     spans_with,
     united,
     waiting,
     with_receipts,
+    without,
 )
 from edge_agent.buffer.table import Placed
+from edge_agent.buffer.volatile import Segment
 from edge_agent.wire.receipt import Receipt
+from edge_agent.wire.vocabulary import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,8 @@ class Ledger:
         self.salvaged = intact.salvaged
         self.verified_from = intact.verified_from
         self._stored_runs = intact.runs
+        self.emptied = intact.emptied
+        self.gone = intact.gone
         self._chains = dict(intact.chains)
         self._tally = intact.unreceipted
         self._oldest: Held | None = None
@@ -75,7 +82,48 @@ class Ledger:
     @property
     def waiting(self) -> tuple[Span, ...]:
         """Positions without a receipt, oldest first."""
-        return tuple(waiting(self.runs, self.head_place[0], self.salvaged))
+        return tuple(self._waiting(self.runs))
+
+    def with_readings(self, given: Iterable[GivenUp] = ()) -> tuple[Span, ...]:
+        """Return the positions without a receipt that may hold readings, oldest first.
+
+        The head is left out, and what is given up already.
+        """
+        older = (
+            Span(first=span.first, last=min(span.last, self.head_place[0] - 1))
+            for span in self.waiting
+            if span.first < self.head_place[0]
+        )
+        return tuple(without(older, self.emptied_with(given)))
+
+    def waiting_among(self, positions: Iterable[int]) -> tuple[Span, ...]:
+        """Return those of these positions that have no receipt, rising; never the head."""
+        spans, head = self.waiting, self.head_place[0]
+        chosen = sorted(one for one in set(positions) if one != head and is_within(spans, one))
+        return tuple(Span(first=one, last=one) for one in chosen)
+
+    def emptied_with(self, given: Iterable[GivenUp]) -> tuple[Span, ...]:
+        """Return where readings were given up, these batches included."""
+        return united([*self.emptied, *(one.span for one in given)])
+
+    def gone_with(self, given: Iterable[GivenUp]) -> tuple[Span, ...]:
+        """Return where batches are gone altogether, these included where nothing is left."""
+        return spans_with(self.gone, (one.position for one in given if not one.body))
+
+    def gave_up(self, given: Sequence[GivenUp]) -> None:
+        """Note batches whose readings are durably gone; none of them was receipted."""
+        self.emptied = self.emptied_with(given)
+        self.gone = self.gone_with(given)
+        for one in given:
+            tally = self._tally
+            self._tally = Tally(
+                batches=tally.batches - (not one.body),
+                readings=tally.readings - one.readings,
+                size_bytes=tally.size_bytes
+                - one.body_bytes
+                + len(one.body)
+                - (0 if one.body else BARE_FRAME_BYTES),
+            )
 
     @property
     def unstored_runs(self) -> tuple[frozenset[Run], frozenset[Run]]:
@@ -156,6 +204,15 @@ class Ledger:
         self._oldest = self._oldest or held
         self._newest = held
 
+    def joined_by(self, segment: Segment) -> None:
+        """Note a chain that came from memory and is durable now; a batch behind it follows."""
+        self.chain_began(segment.beginning.chain_id, segment.span.first)
+        for position, batch in segment.batches:
+            held = Held.of(batch.header, batch.batch_hash, len(batch.body))
+            head = Head(position=position, header=batch.header, batch_hash=batch.batch_hash)
+            self.added(head, held)
+        self.runs = (*self.runs, *segment.runs)
+
     def settlement(self, placed: Sequence[Placed], receipts: Sequence[Receipt]) -> "Settlement":
         """Return what receipts mean for batches held; nothing is noted yet.
 
@@ -169,7 +226,10 @@ class Ledger:
             receipt = by_hash.get(held.batch_hash)
             if receipt is None or is_receipted(self.runs, position):
                 continue
-            if receipt.verdict in FREEING and receipt.batch_no == held.batch_no:
+            is_freed = receipt.verdict in FREEING or (
+                held.is_headstone and receipt.verdict is Verdict.HEADSTONE
+            )
+            if is_freed and receipt.batch_no == held.batch_no:
                 fresh.append((position, receipt.pack()))
                 tally = tally.plus(held, sign=-1)
         runs = with_receipts(self.runs, fresh, self._chains.values())
@@ -177,7 +237,7 @@ class Ledger:
             runs=runs,
             tally=tally,
             fresh_count=len(fresh),
-            waiting=tuple(waiting(runs, self.head_place[0], self.salvaged)),
+            waiting=tuple(self._waiting(runs)),
         )
 
     def settled(
@@ -186,6 +246,9 @@ class Ledger:
         """Note receipts, and which batches now are the oldest and the newest that wait."""
         self.runs, self._tally = settlement.runs, settlement.tally
         self._oldest, self._newest = oldest, newest
+
+    def _waiting(self, runs: Sequence[Run]) -> Iterator[Span]:
+        return without(waiting(runs, self.head_place[0], self.salvaged), self.gone)
 
     def _end_of(self, start: int) -> int:
         later = [other for other in self._chains.values() if other > start]

@@ -12,8 +12,9 @@ from edge_agent.buffer.writing import Writer
 from edge_agent.wire.batch import open_body
 from edge_agent.wire.canonical import JsonValue
 from edge_agent.wire.events import CONTINUE, parse_event
-from edge_agent.wire.frame import BatchFrame
+from edge_agent.wire.frame import BatchFrame, FrameFlag
 from edge_agent.wire.header import Header
+from edge_agent.wire.headstone import open_headstone
 from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.vocabulary import BatchFlag
 
@@ -182,7 +183,9 @@ def _continued(frame: BatchFrame) -> tuple[Header, Mapping[str, JsonValue]] | No
     """Return header and `continue` of the first batch of a chain; None if it is damaged."""
     try:
         header = Header.unpack(frame.header_bytes)
-        event = parse_event(open_body(header, frame.body).event_lines[0])
+        is_stone = FrameFlag.HEADSTONE in frame.flags
+        opened = open_headstone(header, frame.body) if is_stone else open_body(header, frame.body)
+        event = parse_event(opened.event_lines[0])
     except (RefusedError, IndexError):
         return None
     return (header, event.fields) if event.type == CONTINUE else None

@@ -1,10 +1,11 @@
 """What the buffer may take of the disk; room is made of receipted batches, oldest first."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from edge_agent.buffer import schema
-from edge_agent.buffer.faults import BufferFullError
+from edge_agent.buffer.disk import Level
 from edge_agent.buffer.records import Usage
 from edge_agent.buffer.retention import Span
 from edge_agent.buffer.table import Table
@@ -22,12 +23,21 @@ SPARE_PAGES: Final = 6
 ROW_BYTES: Final = HASH_SIZE + HEADER_SIZE + SIGNATURE_SIZE + 32
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What came of making room: how many batches went, and how many pages are still missing."""
+
+    evicted: int
+    lacking: int
+
+
 class Quota:
     """Counts pages of the database; the log has its own share, schema.LOG_BYTES."""
 
     def __init__(self, table: Table, *, quota_bytes: int) -> None:
         self._table = table
         self._page_limit = max(0, quota_bytes - schema.LOG_BYTES) // schema.PAGE_BYTES
+        self.level = Level.AMPLE
         self.usage = Usage(quota_bytes=quota_bytes, used_bytes=0, free_bytes=0)
 
     async def measure(self) -> None:
@@ -39,36 +49,33 @@ class Quota:
             free_bytes=max(0, self._page_limit - count + free) * schema.PAGE_BYTES,
         )
 
-    async def make_room(self, batches: Sequence[SignedBatch], forgettable: Iterable[Span]) -> int:
-        """Evict, inside the transaction, until these batches fit; return how many went.
-
-        Raises:
-            BufferFullError: what may be forgotten is not enough.
-
-        """
+    async def make_room(self, batches: Sequence[SignedBatch], forgettable: Iterable[Span]) -> Room:
+        """Evict, inside the transaction, until these batches fit."""
         needed = pages_of(batches)
+        is_scarce = self.level >= Level.SCARCE
         evicted = 0
-        free = await self._free_pages()
+        free = await self._free_pages(may_grow=not is_scarce)
         for span in forgettable:
             while free < needed:
                 gone = await self._table.delete_oldest(span, EVICTED_AT_ONCE)
                 if not gone:
                     break
                 evicted += gone
-                free = await self._free_pages()
-        if free < needed:
-            raise BufferFullError(
-                f"the quota of {self.usage.quota_bytes // 1_000_000} MB is full of batches that"
-                " the centre has not receipted. Restore the uplink or raise buffer.quota_mb"
-            )
-        return evicted
+                free = await self._free_pages(may_grow=not is_scarce)
+        free = await self._free_pages(may_grow=self.level < Level.SPENT)
+        return Room(evicted=evicted, lacking=max(0, needed - free))
 
-    async def _free_pages(self) -> int:
+    async def _free_pages(self, *, may_grow: bool) -> int:
         count, free = await self._table.pages()
-        return self._page_limit - count + free
+        return (self._page_limit - count if may_grow else min(0, self._page_limit - count)) + free
+
+
+def body_pages(body_bytes: int) -> int:
+    """Return the pages that a row with such a body fills, about."""
+    content_bytes = schema.PAGE_BYTES - schema.PAGE_POINTER_BYTES
+    return (body_bytes + ROW_BYTES) // content_bytes
 
 
 def pages_of(batches: Iterable[SignedBatch]) -> int:
     """Return the pages that batches may take at most."""
-    content_bytes = schema.PAGE_BYTES - schema.PAGE_POINTER_BYTES
-    return sum(SPARE_PAGES + (len(each.body) + ROW_BYTES) // content_bytes for each in batches)
+    return sum(SPARE_PAGES + body_pages(len(each.body)) for each in batches)

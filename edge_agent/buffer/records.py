@@ -1,10 +1,11 @@
 """What goes into the buffer and what it tells about itself; plain values, no I/O."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 from uuid import UUID
 
+from edge_agent.buffer.giving_up import GivenUp
 from edge_agent.wire.events import Event
 from edge_agent.wire.header import HEADER_SIZE, Header
 from edge_agent.wire.readings import Readings
@@ -13,6 +14,8 @@ from edge_agent.wire.vocabulary import Hash
 
 # `length` and `flags` before the header (docs/wire-format.md section 3).
 FRAME_HEAD_BYTES = 8
+# What a frame has besides its body.
+BARE_FRAME_BYTES = FRAME_HEAD_BYTES + HEADER_SIZE + SIGNATURE_SIZE
 
 
 class Portion(Protocol):
@@ -68,7 +71,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """One batch that is durable here; `size` is that of its frame, bytes."""
+    """One batch that is durable here; `size` is that of its frame, bytes.
+
+    Of a headstone the readings were given up; `record_count` still says how many there were.
+    """
 
     chain_id: UUID
     batch_no: int
@@ -77,6 +83,12 @@ class Held:
     record_count: int
     wall_ns: int
     size: int
+    is_headstone: bool = False
+
+    @property
+    def readings(self) -> int:
+        """How many readings are still in it."""
+        return 0 if self.is_headstone else self.record_count
 
     @property
     def key(self) -> Key:
@@ -84,7 +96,9 @@ class Held:
         return Key(chain_id=self.chain_id, batch_no=self.batch_no)
 
     @classmethod
-    def of(cls, header: Header, batch_hash: Hash, body_bytes: int) -> Self:
+    def of(
+        cls, header: Header, batch_hash: Hash, body_bytes: int, *, is_headstone: bool = False
+    ) -> Self:
         """Return the record of a batch with a body of so many bytes."""
         return cls(
             chain_id=header.chain_id,
@@ -93,7 +107,8 @@ class Held:
             prev_batch_hash=header.prev_batch_hash,
             record_count=header.record_count,
             wall_ns=header.wall_ns,
-            size=FRAME_HEAD_BYTES + HEADER_SIZE + SIGNATURE_SIZE + body_bytes,
+            size=BARE_FRAME_BYTES + body_bytes,
+            is_headstone=is_headstone,
         )
 
 
@@ -137,3 +152,19 @@ class Counters:
     evicted: int = 0
     reopened: int = 0
     quarantined: int = 0
+    given_up: int = 0
+    given_up_readings: int = 0
+
+    def after_commit(
+        self, stored: Sequence[Held], given: Sequence[GivenUp], *, evicted: int
+    ) -> Self:
+        """Return the counts after a commit of these batches."""
+        return replace(
+            self,
+            batches=self.batches + len(stored),
+            readings=self.readings + sum(held.record_count for held in stored),
+            commits=self.commits + 1,
+            evicted=self.evicted + evicted,
+            given_up=self.given_up + len(given),
+            given_up_readings=self.given_up_readings + sum(one.readings for one in given),
+        )

@@ -20,6 +20,7 @@ from edge_agent.buffer.carving import (
     leaf_records,
     sealed_cells,
 )
+from edge_agent.buffer.giving_up import is_headstone
 from edge_agent.buffer.pages import Chunk, Pages
 from edge_agent.buffer.retention import Run
 from edge_agent.wire.batch import SignedBatch, open_body
@@ -205,7 +206,8 @@ class Remains:
         body = content[FIXED_BYTES:]
         try:
             header = Header.unpack(header_bytes)
-            open_body(header, body)
+            if not is_headstone(header_bytes, body):
+                open_body(header, body)
         except RefusedError:
             return None
         return SignedBatch(

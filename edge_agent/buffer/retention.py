@@ -2,11 +2,12 @@
 
 A batch is named by its position, a count over all chains of the buffer. Every position up to the
 head is either in a run, and then its batch may be gone, or it is held. Only batches with a receipt
-that frees their readings ever become forgettable, and the head never does. Batches salvaged from
+that frees their readings ever become forgettable, and the head never does. Where the readings of
+a batch were given up, its headstone waits like a batch. Batches salvaged from
 damaged files have positions below zero, where only the spans that were salvaged exist.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,7 +23,7 @@ LOWEST_POSITION: Final = -(2**62)
 WINDOW: Final = 2**40
 
 # docs/wire-format.md section 13: readings may be forgotten against these. A receipt for a
-# headstone says that the centre still lacks the readings.
+# headstone says that the centre still lacks the readings: it frees a headstone, and nothing else.
 FREEING: Final = frozenset({Verdict.ACCEPTED, Verdict.QUARANTINED, Verdict.BRANCH})
 
 
@@ -135,6 +136,21 @@ def united(spans: Iterable[Span]) -> tuple[Span, ...]:
         else:
             joined.append(span)
     return tuple(joined)
+
+
+def without(spans: Iterable[Span], gone: Sequence[Span]) -> Iterator[Span]:
+    """Yield what is left of spans when others are taken out; both disjoint and rising."""
+    for span in spans:
+        first = span.first
+        begin = bisect_left(gone, first, key=lambda each: each.last)
+        for other in islice(gone, begin, None):
+            if other.first > span.last:
+                break
+            if first < other.first:
+                yield Span(first=first, last=other.first - 1)
+            first = other.last + 1
+        if first <= span.last:
+            yield Span(first=first, last=span.last)
 
 
 def oldest_positions(spans: Iterable[Span], limit: int) -> list[int]:

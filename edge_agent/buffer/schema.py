@@ -1,8 +1,8 @@
 """The tables of the buffer and the settings every connection must have; text only, no I/O.
 
 Every stored column is under a hash, so that no damage is ever read as data: headers hold numbers,
-hashes and times; `receipt` and `document` rows carry their own SHA-256. Page size and checkpoint
-length were measured: docs/adr/0003-buffer-layout.md.
+hashes and times; `receipt`, `emptied` and `document` rows carry their own SHA-256. Page size and
+checkpoint length were measured: docs/adr/0003-buffer-layout.md.
 """
 
 from collections.abc import Mapping
@@ -56,6 +56,8 @@ PRAGMAS: Final[tuple[tuple[str, str, str | int], ...]] = (
 
 # A batch never changes after its insert, so that no commit rewrites a body: what is receipted
 # stands apart, as runs of positions. A position counts the batches of a buffer, over all chains.
+# `emptied`: of every batch of these positions that held readings only the headstone is left; those
+# in `gone` too are gone altogether, because their bytes were damaged.
 # What devices sent unasked is known by its mark: one that is damaged only fails to be recognised.
 # Batches salvaged from damaged files have positions below zero, in the spans of `salvaged`.
 TABLES: Final = (
@@ -79,6 +81,20 @@ TABLES: Final = (
       last_position INTEGER PRIMARY KEY,
       first_position INTEGER NOT NULL CHECK (first_position <= last_position),
       receipt BLOB NOT NULL CHECK (length(receipt) = 185),
+      sha256 BLOB NOT NULL CHECK (length(sha256) = 32)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE emptied (
+      last_position INTEGER PRIMARY KEY,
+      first_position INTEGER NOT NULL CHECK (first_position <= last_position),
+      sha256 BLOB NOT NULL CHECK (length(sha256) = 32)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE gone (
+      last_position INTEGER PRIMARY KEY,
+      first_position INTEGER NOT NULL CHECK (first_position <= last_position),
       sha256 BLOB NOT NULL CHECK (length(sha256) = 32)
     ) STRICT
     """,

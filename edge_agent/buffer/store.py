@@ -8,70 +8,40 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from uuid import UUID
 
-from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
-from edge_agent.buffer.ledger import Settlement
-from edge_agent.buffer.opening import examine, sole_owner, tell_opening
-from edge_agent.buffer.records import (
-    Backlog,
-    Boot,
-    Counters,
-    Head,
-    Held,
-    Key,
-    Nothing,
-    Portion,
-    Usage,
+import structlog
+
+from edge_agent.buffer.faults import (
+    BufferFullError,
+    BufferUnavailableError,
+    DiskFullError,
+    Fault,
 )
-from edge_agent.buffer.retention import Span, newest_positions, oldest_positions
+from edge_agent.buffer.giving_up import LossReason
+from edge_agent.buffer.ledger import Settlement
+from edge_agent.buffer.looking import Looking
+from edge_agent.buffer.opening import examine, sole_owner, tell_opening
+from edge_agent.buffer.records import Boot, Held, Key, Nothing, Portion
+from edge_agent.buffer.retention import newest_positions, oldest_positions
 from edge_agent.buffer.table import Table
 from edge_agent.buffer.writing import Writer
 from edge_agent.clock import Clock
 from edge_agent.config.model import BufferSettings
 from edge_agent.wire.batch import Origin
 from edge_agent.wire.document import Document
-from edge_agent.wire.frame import BatchFrame
 from edge_agent.wire.receipt import Receipt
-from edge_agent.wire.vocabulary import Hash
+
+log = structlog.get_logger()
 
 __all__ = ["Buffer", "BufferFullError", "BufferUnavailableError", "open_buffer"]
 
 
-class Buffer:
+class Buffer(Looking):
     """What `open_buffer` yields; it belongs to one event loop."""
 
     def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-        self._lock = asyncio.Lock()
-        self._changed = asyncio.Event()
+        super().__init__(writer)
         self._space = asyncio.Event()
-
-    @property
-    def head(self) -> Head | None:
-        """The newest durable batch; None only while the first could not be stored."""
-        return self._writer.ledger.head
-
-    @property
-    def counters(self) -> Counters:
-        """What was done since the buffer was opened."""
-        return self._writer.counters
-
-    def backlog(self) -> Backlog:
-        """Return what waits for a receipt; from memory."""
-        return self._writer.ledger.backlog
-
-    def newest_receipt(self) -> Receipt | None:
-        """Return the receipt that was given last, of those that are kept; from memory."""
-        return self._writer.ledger.newest_receipt
-
-    def usage(self) -> Usage:
-        """Return how much of the quota is taken; from memory."""
-        return self._writer.quota.usage
-
-    async def changed(self) -> None:
-        """Return after the next commit of a batch."""
-        await self._changed.wait()
 
     async def has_space(self) -> None:
         """Return once a receipt has come after the buffer was found full."""
@@ -91,6 +61,8 @@ class Buffer:
         async with self._lock:
             try:
                 stored = await self._writer.store(portion)
+            except DiskFullError as error:
+                raise BufferUnavailableError(str(error), fault=Fault.FULL) from error
             except BufferFullError:
                 self._space.clear()
                 raise
@@ -100,10 +72,40 @@ class Buffer:
                 self._tell()
             return stored
 
-    async def marks(self) -> list[bytes]:
-        """Return the names of the newest deliveries that are durable, oldest first."""
-        async with self._reading() as table:
-            return await table.marks()
+    async def append_volatile(self, portion: Portion) -> bool:
+        """Keep a portion in memory that `append` could not store, and send it from there.
+
+        Returns False where it must wait with its caller: memory is full, or a device would have
+        to be told that it is durable. It is made durable as soon as an `append` succeeds.
+        """
+        async with self._lock:
+            taken = await self._writer.store_volatile(portion)
+            if taken:
+                self._tell()
+            return taken is not None
+
+    async def give_up(
+        self, batches: Iterable[Key | Held], reason: LossReason = LossReason.DAMAGED_COPY
+    ) -> int:
+        """Give up the readings of batches that have no receipt; return how many batches those are.
+
+        A signed loss event says so in the same transaction. What is left of a batch is its
+        headstone; of one whose stored bytes are damaged, nothing. Headstones are left alone.
+
+        Raises:
+            BufferFullError, BufferUnavailableError: nothing was given up.
+
+        """
+        keys = [each.key if isinstance(each, Held) else each for each in batches]
+        async with self._lock:
+            try:
+                given = await self._writer.give_up(self._positions(keys), reason)
+                await self._note(self._writer.table, self._writer.ledger.settlement((), ()))
+            except sqlite3.Error as error:
+                raise self._writer.failed(error) from error
+            if given:
+                self._tell()
+            return len(given)
 
     async def settle(self, receipts: Sequence[Receipt]) -> int:
         """Take verified receipts; return for how many batches they were the first.
@@ -111,6 +113,13 @@ class Buffer:
         They count at once, and reach the disk with the next commit: a receipt lost on the way is
         only asked for again. Receipts about other bytes than those held here change nothing.
         """
+        chain = self._writer.volatile
+        volatile_count = 0
+        if chain is not None:
+            volatile_count = chain.settle([one for one in receipts if chain.has(one.chain_id)])
+            receipts = [one for one in receipts if not chain.has(one.chain_id)]
+        if not receipts:
+            return volatile_count
         async with self._reading() as table:
             keys = (Key(chain_id=each.chain_id, batch_no=each.batch_no) for each in receipts)
             placed = await table.held_at(self._positions(keys))
@@ -118,7 +127,7 @@ class Buffer:
             if settlement.fresh_count:
                 await self._note(table, settlement)
                 self._space.set()
-            return settlement.fresh_count
+            return settlement.fresh_count + volatile_count
 
     async def flush(self) -> None:
         """Bring to the disk now what would go with the next commit.
@@ -135,53 +144,6 @@ class Buffer:
             except sqlite3.Error as error:
                 raise self._writer.failed(error) from error
 
-    async def unreceipted(self, limit: int) -> tuple[Held, ...]:
-        """Return the oldest batches without a receipt, oldest first."""
-        async with self._reading() as table:
-            positions = oldest_positions(self._writer.ledger.waiting, limit)
-            found = await table.held_at(positions)
-            if len(found) < len(positions):
-                raise self._writer.found_damage("batches without a receipt are missing")
-            return tuple(held for _, held in found)
-
-    async def newest(self, limit: int) -> tuple[Held, ...]:
-        """Return the newest batches without a receipt, oldest first."""
-        async with self._reading() as table:
-            positions = newest_positions(self._writer.ledger.waiting, limit)
-            return tuple(held for _, held in await table.held_at(positions))
-
-    async def held_from(self, chain_id: UUID, batch_no: int, limit: int) -> tuple[Held, ...]:
-        """Return batches of one chain from a number on, receipted or not, oldest first."""
-        async with self._reading() as table:
-            ledger = self._writer.ledger
-            last = ledger.end_of_chain(chain_id)
-            start = ledger.position_of(Key(chain_id=chain_id, batch_no=0))
-            if start is None:
-                return ()
-            span = Span(first=start + batch_no, last=last)
-            return tuple(held for _, held in await table.held(span, limit))
-
-    async def held(self, keys: Iterable[Key]) -> tuple[Held, ...]:
-        """Return those of these batches that are still held, receipted or not, oldest first."""
-        async with self._reading() as table:
-            return tuple(held for _, held in await table.held_at(self._positions(keys)))
-
-    async def frames(self, batches: Iterable[Key | Held]) -> tuple[BatchFrame, ...]:
-        """Return the stored bytes of these batches in the order asked for, gone ones left out.
-
-        What the start did not verify is verified here: damaged bytes never leave.
-
-        Raises:
-            BufferUnavailableError: damage was found; the next call sets the files aside.
-
-        """
-        keys = [each.key if isinstance(each, Held) else each for each in batches]
-        async with self._reading() as table:
-            placed = [(place, await table.frame(place)) for place in self._positions(keys)]
-            found = [(place, frame) for place, frame in placed if frame is not None]
-            await self._writer.verify(found)
-            return tuple(frame for _, frame in found)
-
     async def keep(self, document: Document) -> None:
         """Keep a configuration bundle or a profile file, once.
 
@@ -192,11 +154,6 @@ class Buffer:
         await asyncio.to_thread(document.verify)
         async with self._reading() as table, self._writer.database.transaction():
             await table.keep_document(document)
-
-    async def document(self, digest: Hash) -> Document | None:
-        """Return what is kept under a hash, or None."""
-        async with self._reading() as table:
-            return await table.document(digest)
 
     async def begin_chain(self, reason: str) -> None:
         """Let the next batch start a new chain, as after a fork (docs/wire-format.md section 12).
@@ -211,7 +168,7 @@ class Buffer:
     async def apply(self, origin: Origin) -> None:
         """Seal under another configuration or software from now on; the next batch tells it."""
         async with self._lock:
-            self._writer.origin = origin
+            self._writer.sealer.origin = origin
 
     async def start(self) -> None:
         """Connect and tell the boot: a genesis, or a batch of the chain that was found.
@@ -229,6 +186,16 @@ class Buffer:
             except sqlite3.Error as error:
                 raise self._writer.failed(error) from error
 
+    async def finish(self) -> None:
+        """Bring the rest to the disk; say what is lost if it refuses."""
+        try:
+            await self.flush()
+        except (BufferFullError, BufferUnavailableError) as error:
+            rows = self._writer.rows_in_memory
+            if rows:
+                log.error("readings.dropped", rows=rows, events=0, reason=str(error))
+            raise
+
     async def close(self) -> None:
         """Close the connection; nothing is written."""
         async with self._lock:
@@ -236,13 +203,9 @@ class Buffer:
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[Writer]:
-        """Yield the writer to what is stored beside the line; nobody else uses it meanwhile.
-
-        Raises:
-            BufferUnavailableError: the storage refuses.
-
-        """
+        """Yield the writer to what is stored beside the line; nobody else uses it meanwhile."""
         async with self._reading() as table:
+            await self._writer.without_doubts()
             yield self._writer
             await self._note(table, self._writer.ledger.settlement((), ()))
         self._tell()
@@ -251,19 +214,6 @@ class Buffer:
         """Wake whoever waits for a change."""
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[Table]:
-        async with self._lock:
-            try:
-                await self._writer.mend()
-                yield self._writer.table
-            except sqlite3.Error as error:
-                raise self._writer.failed(error) from error
-
-    def _positions(self, keys: Iterable[Key]) -> list[int]:
-        places = (self._writer.ledger.position_of(key) for key in keys)
-        return [place for place in places if place is not None]
 
     async def _note(self, table: Table, settlement: Settlement) -> None:
         """Note receipts in one step, so that a cancelled call has noted all or nothing."""
@@ -297,6 +247,6 @@ async def open_buffer(
             try:
                 yield buffer
             finally:
-                await buffer.flush()
+                await buffer.finish()
         finally:
             await buffer.close()

@@ -13,7 +13,7 @@ from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.progress import Progress, fact_of
 from edge_agent.buffer.quarantine import folders
 from edge_agent.buffer.reading import DAMAGE_ERRORS, opened_read_only
-from edge_agent.buffer.table import sound_fact
+from edge_agent.buffer.table import IS_EMPTIED, sound_fact
 from edge_agent.wire.header import Header
 
 # docs/wire-format.md section 3: length, flags, header and signature of a frame.
@@ -32,6 +32,7 @@ class Summary:
         unreceipted_batches: of these, not yet receipted.
         unreceipted_readings: the readings in them.
         unreceipted_bytes: their frames.
+        given_up_readings: given up to make room, and not yet known to the centre.
         oldest_unreceipted_ns: when the oldest of them was sealed, UTC ns.
         file_bytes: what the database file takes of the disk.
 
@@ -44,6 +45,7 @@ class Summary:
     unreceipted_batches: int
     unreceipted_readings: int
     unreceipted_bytes: int
+    given_up_readings: int
     oldest_unreceipted_ns: int | None
     file_bytes: int
 
@@ -88,14 +90,19 @@ def _summary(connection: sqlite3.Connection, file_bytes: int) -> Summary:
         "SELECT header FROM sealed ORDER BY position DESC LIMIT 1"
     ).fetchone()
     head = None if newest is None else Header.unpack(newest[0])
-    readings = size = count = 0
+    readings = size = count = given_up = 0
     oldest_ns: int | None = None
-    for header_bytes, body_bytes in connection.execute(
-        "SELECT header, length(body) FROM batch WHERE NOT receipted"
+    for header_bytes, body_bytes, is_emptied in connection.execute(
+        f"SELECT header, length(body), {IS_EMPTIED} FROM sealed WHERE"  # noqa: S608 - a constant
+        " NOT EXISTS (SELECT 1 FROM receipt WHERE sealed.position"
+        " BETWEEN receipt.first_position AND receipt.last_position)"
     ):
         header = Header.unpack(header_bytes)
         count += 1
-        readings += header.record_count
+        if is_emptied:
+            given_up += header.record_count
+        else:
+            readings += header.record_count
         size += FRAME_BYTES + body_bytes
         oldest_ns = header.wall_ns if oldest_ns is None else min(oldest_ns, header.wall_ns)
     return Summary(
@@ -106,6 +113,7 @@ def _summary(connection: sqlite3.Connection, file_bytes: int) -> Summary:
         unreceipted_batches=count,
         unreceipted_readings=readings,
         unreceipted_bytes=size,
+        given_up_readings=given_up,
         oldest_unreceipted_ns=oldest_ns,
         file_bytes=file_bytes,
     )

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 from edge_agent.buffer.connection import Database, Row
+from edge_agent.buffer.giving_up import GivenUp
 from edge_agent.buffer.records import Held
 from edge_agent.buffer.retention import Run, Span, hash_of_span
 from edge_agent.wire.batch import SignedBatch
@@ -16,6 +17,16 @@ from edge_agent.wire.vocabulary import Hash
 
 # Below SQLITE_MAX_VARIABLE_NUMBER of every build (sqlite.org/limits.html).
 MOST_VALUES = 256
+
+# Whether the readings of a batch were given up; one step into an index of few rows.
+IS_EMPTIED: Final = (
+    "coalesce((SELECT first_position <= sealed.position FROM emptied"
+    " WHERE last_position >= sealed.position ORDER BY last_position LIMIT 1), 0)"
+)
+_HELD: Final = (
+    f"SELECT position, batch_hash, header, length(body), {IS_EMPTIED} FROM sealed"  # noqa: S608 - a constant
+    " WHERE"
+)
 
 Placed: TypeAlias = tuple[int, Held]
 
@@ -59,6 +70,50 @@ class Table:
                 " VALUES (?, ?, ?, ?)",
                 (run.last, run.first, run.receipt, run.sha256),
             )
+
+    async def replace_every_run(self, runs: Iterable[Run]) -> None:
+        """Store these receipts in the place of all."""
+        await self._database.rows("DELETE FROM receipt")
+        await self.replace_runs((), runs)
+
+    async def empty(self, given: Iterable[GivenUp]) -> None:
+        """Put their headstones in the place of batches, or nothing where there is none."""
+        for one in given:
+            if one.body:
+                await self._database.rows(
+                    "UPDATE sealed SET body = ? WHERE position = ?", (one.body, one.position)
+                )
+            else:
+                await self._database.rows("DELETE FROM sealed WHERE position = ?", (one.position,))
+
+    async def replace_emptied(self, before: Iterable[Span], after: Iterable[Span]) -> None:
+        """Bring up to date where readings were given up."""
+        await self._replace_spans("emptied", before, after)
+
+    async def replace_gone(self, before: Iterable[Span], after: Iterable[Span]) -> None:
+        """Bring up to date where batches are gone altogether."""
+        await self._replace_spans("gone", before, after)
+
+    async def _replace_spans(
+        self, name: Literal["emptied", "gone"], before: Iterable[Span], after: Iterable[Span]
+    ) -> None:
+        old, new = frozenset(before), frozenset(after)
+        for span in old - new:
+            await self._database.rows(f"DELETE FROM {name} WHERE last_position = ?", (span.last,))  # noqa: S608 - one of two names
+        for span in new - old:
+            await self._database.rows(
+                f"INSERT INTO {name} (last_position, first_position, sha256) VALUES (?, ?, ?)",  # noqa: S608 - one of two names
+                (span.last, span.first, hash_of_span(span.first, span.last)),
+            )
+
+    async def stored(self, span: Span, most: int) -> list[tuple[int, bytes, bytes]]:
+        """Return position, header and body of the oldest batches of the span, up to so many."""
+        found = await self._database.rows(
+            "SELECT position, header, body FROM sealed"
+            " WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?",
+            (span.first, span.last, most),
+        )
+        return [(_integer(row[0]), _bytes(row[1]), _bytes(row[2])) for row in found]
 
     async def replace_salvaged(self, gone: Iterable[Span], new: Iterable[Span]) -> None:
         """Bring the stored positions of salvaged batches up to date."""
@@ -106,8 +161,7 @@ class Table:
     async def held(self, span: Span, most: int) -> list[Placed]:
         """Return the batches held in the span, oldest first, up to so many."""
         found = await self._database.rows(
-            "SELECT position, batch_hash, header, length(body) FROM sealed"
-            " WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?",
+            f"{_HELD} position BETWEEN ? AND ? ORDER BY position LIMIT ?",
             (span.first, span.last, most),
         )
         return [_placed(row) for row in found]
@@ -119,9 +173,7 @@ class Table:
             part = positions[start : start + MOST_VALUES]
             marks = ", ".join("?" * len(part))
             rows = await self._database.rows(
-                "SELECT position, batch_hash, header, length(body) FROM sealed"  # noqa: S608 - only question marks are put in
-                f" WHERE position IN ({marks}) ORDER BY position",
-                part,
+                f"{_HELD} position IN ({marks}) ORDER BY position", part
             )
             found.extend(_placed(row) for row in rows)
         return found
@@ -129,12 +181,16 @@ class Table:
     async def frame(self, position: int) -> BatchFrame | None:
         """Return the batch at this position as it was stored, or None when it is gone."""
         found = await self._database.rows(
-            "SELECT header, signature, body FROM sealed WHERE position = ?", (position,)
+            f"SELECT header, signature, body, {IS_EMPTIED} FROM sealed"  # noqa: S608 - a constant
+            " WHERE position = ?",
+            (position,),
         )
         if not found:
             return None
-        header, signature, body = (_bytes(value) for value in found[0])
-        return BatchFrame(flags=FrameFlag(0), header_bytes=header, signature=signature, body=body)
+        header, signature, body = (_bytes(value) for value in found[0][:3])
+        is_headstone = found[0][3] and Header.unpack(header).record_count
+        flags = FrameFlag.HEADSTONE if is_headstone else FrameFlag(0)
+        return BatchFrame(flags=flags, header_bytes=header, signature=signature, body=body)
 
     async def add_marks(self, marks: Sequence[bytes], most: int) -> None:
         """Remember that these deliveries are durable; forget all but the newest."""
@@ -174,8 +230,14 @@ def _hash_of_fact(name: str, content: str) -> bytes:
 
 
 def _placed(row: Row) -> Placed:
-    position, batch_hash, header, size = row
-    held = Held.of(Header.unpack(_bytes(header)), Hash(_bytes(batch_hash)), _integer(size))
+    position, batch_hash, header_bytes, size, is_emptied = row
+    header = Header.unpack(_bytes(header_bytes))
+    held = Held.of(
+        header,
+        Hash(_bytes(batch_hash)),
+        _integer(size),
+        is_headstone=bool(is_emptied and header.record_count),
+    )
     return _integer(position), held
 
 

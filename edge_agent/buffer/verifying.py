@@ -13,6 +13,7 @@ from uuid import UUID
 
 from edge_agent.buffer import schema
 from edge_agent.buffer.content import Damaged, Intact
+from edge_agent.buffer.emptied import read_spans
 from edge_agent.buffer.reading import (
     DAMAGE_ERRORS,
     DamagedError,
@@ -20,13 +21,14 @@ from edge_agent.buffer.reading import (
     last_verified,
     opened_read_only,
 )
-from edge_agent.buffer.retention import LOWEST_POSITION, Run, Span, hash_of_span, waiting
+from edge_agent.buffer.retention import LOWEST_POSITION, Run, Span, hash_of_span, waiting, without
 from edge_agent.buffer.walking import Books, Walk, chain_at, newest_stored, verified_head
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.wire.batch import Origin, open_body
 from edge_agent.wire.document import Document
-from edge_agent.wire.frame import BatchFrame
+from edge_agent.wire.frame import BatchFrame, FrameFlag
 from edge_agent.wire.header import Header
+from edge_agent.wire.headstone import open_headstone
 from edge_agent.wire.receipt import Receipt
 from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
@@ -105,7 +107,10 @@ def first_fault(frames: Iterable[BatchFrame], origin: Origin) -> str | None:
             header = Header.unpack(frame.header_bytes)
             if header.key_id == key.key_id:
                 key.verify(BATCH_CONTEXT, frame.header_bytes, frame.signature)
-            open_body(header, frame.body)
+            if FrameFlag.HEADSTONE in frame.flags:
+                open_headstone(header, frame.body)
+            else:
+                open_body(header, frame.body)
         except RefusedError as error:
             return f"a batch is not what was signed: {error}"
     return None
@@ -169,6 +174,8 @@ class _Inspection:
             "SELECT first_position, chain_id FROM chain ORDER BY first_position"
         ).fetchall()
         salvaged, runs = tuple(self._salvaged()), tuple(self._runs())
+        emptied = read_spans(self._connection, "emptied")
+        gone = read_spans(self._connection, "gone")
         newest = newest_stored(self._connection)
         head = 0 if newest is None else newest.position
         is_begun = any(start > 0 for start, _ in chains)
@@ -179,7 +186,8 @@ class _Inspection:
             key=self._key,
             chains=chains,
             receipted_hashes=_receipted_hashes(runs, chains),
-            waiting=tuple(waiting(runs, head, salvaged)),
+            waiting=tuple(without(waiting(runs, head, salvaged), gone)),
+            emptied=emptied,
         )
         walk = Walk(self._connection, books, is_thorough=self._depth.is_thorough)
         walk.down(head, newest=self._depth.newest, is_late=is_late)
@@ -192,6 +200,8 @@ class _Inspection:
             verified_from=walk.verified_from,
             chains={UUID(bytes=name): start for start, name in chains},
             unreceipted=walk.rest(),
+            emptied=emptied,
+            gone=gone,
         )
 
     def _is_fresh(self) -> bool:

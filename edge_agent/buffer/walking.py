@@ -14,10 +14,11 @@ from uuid import UUID
 from edge_agent.buffer.content import Tally
 from edge_agent.buffer.reading import DamagedError
 from edge_agent.buffer.records import Head, Held
-from edge_agent.buffer.retention import Span, is_within
+from edge_agent.buffer.retention import Span, is_within, without
 from edge_agent.wire.batch import open_body
 from edge_agent.wire.chain import successor_fault
 from edge_agent.wire.header import Header, batch_hash
+from edge_agent.wire.headstone import open_headstone
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
 from edge_agent.wire.vocabulary import NO_HASH, Hash
 
@@ -43,10 +44,11 @@ class Stored:
     signature: bytes
     body_bytes: int
 
-    @property
-    def held(self) -> Held:
-        """What the rest of the buffer needs to know of it."""
-        return Held.of(Header.unpack(self.header), self.batch_hash, self.body_bytes)
+    def held(self, *, is_emptied: bool) -> Held:
+        """Return what the rest of the buffer needs to know of it."""
+        header = Header.unpack(self.header)
+        is_headstone = is_emptied and header.record_count > 0
+        return Held.of(header, self.batch_hash, self.body_bytes, is_headstone=is_headstone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class Books:
         chains: first position of each chain and its id, rising.
         receipted_hashes: by position, of the newest batch of each run.
         waiting: positions that must be held, rising.
+        emptied: positions whose readings were given up, rising.
 
     """
 
@@ -67,6 +70,7 @@ class Books:
     chains: Sequence[tuple[int, bytes]]
     receipted_hashes: Mapping[int, Hash]
     waiting: Sequence[Span]
+    emptied: Sequence[Span]
 
     def is_waiting(self, position: int) -> bool:
         """Return whether the batch at this position has no receipt."""
@@ -124,14 +128,19 @@ class Walk:
         tally = self.tally
         each_bytes = tally.size_bytes // tally.batches if tally.batches else 0
         for span in self._unseen():
-            first, last = self._header(span.first), self._header(span.last)
+            self._header(span.first), self._header(span.last)
             count = span.last - span.first + 1
+            whole = without([span], self._books.emptied)
             tally = Tally(
                 batches=tally.batches + count,
-                readings=tally.readings + last.next_seq - first.first_seq,
+                readings=tally.readings + sum(map(self._readings, whole)),
                 size_bytes=tally.size_bytes + count * each_bytes,
             )
         return tally
+
+    def _readings(self, span: Span) -> int:
+        """Return how many readings are in a span of one chain."""
+        return self._header(span.last).next_seq - self._header(span.first).first_seq
 
     def _unseen(self) -> Iterator[Span]:
         """Yield the positions below `verified_from` that must be held, no span over two chains."""
@@ -173,7 +182,7 @@ class Walk:
             is_waiting = self._books.is_waiting(stored.position)
             if is_waiting:
                 seen_count += 1
-                self.tally = self.tally.plus(stored.held)
+                self.tally = self.tally.plus(stored.held(is_emptied=self._is_emptied(stored)))
             if is_waiting or self._is_thorough:
                 self._verify_whole(stored, before)
             before = stored
@@ -233,7 +242,13 @@ class Walk:
         (body,) = self._connection.execute(
             "SELECT body FROM sealed WHERE position = ?", (stored.position,)
         ).fetchone()
-        open_body(header, body)
+        if self._is_emptied(stored) and header.record_count:
+            open_headstone(header, body)
+        else:
+            open_body(header, body)
+
+    def _is_emptied(self, stored: Stored) -> bool:
+        return is_within(self._books.emptied, stored.position)
 
 
 def verified_head(stored: Stored, key: VerifyingKey) -> Head:

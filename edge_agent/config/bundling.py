@@ -78,6 +78,7 @@ def _agent(settings: AgentFile, written: Sequence[DeviceSettings]) -> dict[str, 
         "commit_interval_s": _decimal(buffer.commit_interval_s),
         "quota_mb": buffer.quota_mb,
         "offline_duration_s": _decimal(buffer.offline_duration_s),
+        "on_full": buffer.on_full.value,
         "upload_interval_s": _decimal(centre.upload_interval_s),
         "upload_readings": centre.upload_readings,
         "devices": [

@@ -12,7 +12,7 @@ from uuid import UUID
 from edge_agent.config.constraint import Within, field_faults, refuse
 from edge_agent.config.device_parts import FacilityId
 from edge_agent.config.url import url_fault
-from edge_agent.config.vocabulary import LogLevel
+from edge_agent.config.vocabulary import LogLevel, OnFull
 
 DEFAULT_CONFIG = Path("/etc/edge-agent/agent.toml")
 
@@ -50,12 +50,15 @@ class BufferSettings:
         quota_mb: what the buffer may take of the disk.
         offline_duration_s: how long the buffer must last without a centre; `check` compares it
             with the quota.
+        on_full: evict_oldest: the oldest readings are given up, and a signed event says so;
+            stop: no more are taken, and a signed gap says so.
     """
 
     path: Path = Path("/var/lib/edge-agent/buffer.db")
     commit_interval_s: Annotated[float, Within(1.0, 60.0)] = 10.0
     quota_mb: Annotated[int, Within(16, 1_000_000)] = 1024
     offline_duration_s: Annotated[float, Within(0.0, 31_536_000.0)] = 86_400.0
+    on_full: OnFull = OnFull.EVICT_OLDEST
 
     def __post_init__(self) -> None:
         """Refuse what a single field must not hold."""

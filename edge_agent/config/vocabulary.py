@@ -12,6 +12,13 @@ class Table(StrEnum):
     HOLDING = "holding"
 
 
+class OnFull(StrEnum):
+    """What happens when the buffer is full of what the centre has not receipted."""
+
+    EVICT_OLDEST = "evict_oldest"
+    STOP = "stop"
+
+
 class LogLevel(StrEnum):
     """How much the agent says."""
 

@@ -70,8 +70,42 @@ def _device_alarms(snapshot: Snapshot) -> list[Alarm]:
     ]
 
 
+_REFUSALS: Final = {
+    "full": "the disk is full, nothing can be stored: free room on it",
+    "readonly": "the disk is read-only, nothing can be stored: look at the kernel's log and mount",
+    "failing": "the disk fails, nothing can be stored: look at the kernel's log, change the disk",
+}
+
+
 def _buffer_alarms(buffer: BufferStatus) -> list[Alarm]:
-    if buffer.is_full:
+    return [*_refusals(buffer), *_quota_alarms(buffer), *_disk_alarms(buffer)]
+
+
+def _refusals(buffer: BufferStatus) -> list[Alarm]:
+    if not buffer.fault:
+        return []
+    text = _REFUSALS[buffer.fault]
+    if buffer.volatile_readings:
+        text += f"; {buffer.volatile_readings} readings are in memory only"
+    return [Alarm(reason=f"storage_{buffer.fault}", subject="buffer", text=text)]
+
+
+def _disk_alarms(buffer: BufferStatus) -> list[Alarm]:
+    found: list[Alarm] = []
+    if buffer.disk_level != "ample":
+        text = f"{buffer.disk_free_bytes} bytes are free on the buffer's disk: free more"
+        found.append(Alarm(reason="disk_low", subject="buffer", text=text))
+    if buffer.lasts_days is not None and buffer.lasts_days < 1:
+        text = f"the quota holds {24 * buffer.lasts_days:.1f} hours without a centre: raise it"
+        found.append(Alarm(reason="quota_short", subject="buffer", text=text))
+    if buffer.given_up_readings:
+        text = f"{buffer.given_up_readings} readings were given up since the start: see loss events"
+        found.append(Alarm(reason="readings_given_up", subject="buffer", text=text))
+    return found
+
+
+def _quota_alarms(buffer: BufferStatus) -> list[Alarm]:
+    if buffer.is_full and not buffer.fault:
         return [
             Alarm(
                 reason="buffer_full",
@@ -157,4 +191,7 @@ def _configuration_alarms(configuration: ConfigurationStatus) -> list[Alarm]:
 
 def unready(snapshot: Snapshot) -> tuple[str, ...]:
     """Return why the agent cannot do its work now: readings could not be made durable."""
-    return ("buffer_full",) if snapshot.buffer.is_full else ()
+    buffer = snapshot.buffer
+    if buffer.fault:
+        return (f"storage_{buffer.fault}",)
+    return ("buffer_full",) if buffer.is_full else ()

@@ -114,8 +114,17 @@ def _buffer_metrics(buffer: BufferStatus, *, at_ns: int) -> Iterable[Metric]:
         ("salvaged_batches", "Brought back from damage.", buffer.salvage.salvaged_batches),
         ("lost_batches", "Lost with damaged files.", buffer.salvage.lost_batches),
         ("buffer_full", "Whether readings cannot be stored any more.", buffer.is_full),
+        ("volatile_readings", "Readings in memory only.", buffer.volatile_readings),
+        ("ballast_kept", "Whether there is a reserve against a full disk.", buffer.has_ballast),
     ):
         yield _gauge(name, text, ((), float(value)))
+    yield _counter(
+        "readings_given_up_total", "Readings given up, signed.", ((), buffer.given_up_readings)
+    )
+    if buffer.disk_free_bytes is not None:
+        yield _gauge("disk_free_bytes", "Free beside the buffer.", ((), buffer.disk_free_bytes))
+    if buffer.written_bytes is not None:
+        yield _counter("disk_written_bytes_total", "Sent to the disk.", ((), buffer.written_bytes))
 
 
 def _uplink_metrics(uplink: UplinkStatus) -> Iterable[Metric]:

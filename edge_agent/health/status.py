@@ -69,6 +69,24 @@ class BufferStatus:
     batch_no: int | None
     """Number of the newest batch; None before the first."""
     salvage: SalvageStatus = SalvageStatus()
+    fault: str = ""
+    """Why the storage refuses writes: full, readonly or failing; empty while it does not."""
+    volatile_readings: int = 0
+    """Readings on a chain in memory, because the storage refuses them."""
+    given_up_readings: int = 0
+    """Readings given up since the agent started, each under a signed loss event."""
+    disk_free_bytes: int | None = None
+    """Free on the file system; None where nobody says."""
+    disk_level: str = "ample"
+    """How scarce that is: ample, low, scarce or spent (docs/configuration.md, the buffer)."""
+    has_ballast: bool = True
+    """Whether there is a reserve that a full disk can be emptied with."""
+    lasts_days: float | None = None
+    """How long an empty buffer holds without a centre, as reckoned at the start."""
+    written_bytes: int | None = None
+    """Sent to the disk since the agent started; None where the kernel does not say."""
+    written_bytes_per_day: int | None = None
+    """The same for a day; None in the first ten minutes."""
 
 
 class UplinkStatus(Protocol):

@@ -15,8 +15,9 @@ from edge_agent.buffer.lately import Batch
 from edge_agent.wire.arrow import rows_of_stream
 from edge_agent.wire.batch import check_content, open_body
 from edge_agent.wire.chain import link_fault, successor_fault
-from edge_agent.wire.events import Event, parse_event
+from edge_agent.wire.events import Event, check_events, parse_event
 from edge_agent.wire.header import Header, batch_hash
+from edge_agent.wire.headstone import open_headstone
 from edge_agent.wire.readings import RowArray
 from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
@@ -116,7 +117,7 @@ class _Walk:
                 return
         self.batches += 1
         self.receipted += batch.is_receipted
-        if self.position:
+        if self.position > 0:  # numbers that are missing below zero were lost, and that is told
             self.absent += batch.position - self.position - 1
         try:
             header = self._verified(batch)
@@ -136,7 +137,7 @@ class _Walk:
 
     def _listen(self, header: Header, batch: Batch) -> None:
         """Take in the gaps of a batch that is not asked about."""
-        for line in open_body(header, batch.body).event_lines:
+        for line in _event_lines(header, batch):
             event = parse_event(line)
             if event.type == "gap":
                 self._hear(event)
@@ -156,6 +157,10 @@ class _Walk:
         if batch_hash(batch.header) != batch.batch_hash:
             self.faults.append(f"batch {batch.position}: its header does not have its hash")
         self._compare_with_before(batch, header)
+        if batch.is_headstone:
+            for event in check_events(_event_lines(header, batch), flags=header.flags):
+                self._hear(event)
+            return header
         parts = open_body(header, batch.body)
         rows = rows_of_stream(parts.readings)
         for event in check_content(header, rows, parts.event_lines):
@@ -217,6 +222,12 @@ def proof_of(batches: Iterable[Batch], key: VerifyingKey, span: Span) -> Proof:
         pauses=tuple(walk.pauses),
         faults=tuple(walk.faults),
     )
+
+
+def _event_lines(header: Header, batch: Batch) -> tuple[bytes, ...]:
+    if batch.is_headstone:
+        return open_headstone(header, batch.body).event_lines
+    return open_body(header, batch.body).event_lines
 
 
 def _duplicates(parts: Sequence[RowArray]) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from edge_agent.uplink.protocol import after, examined, interval_began
 from edge_agent.uplink.request import LIVE_FRAMES, is_finished, need, next_request
 from edge_agent.uplink.state import LARGEST_FRAMES, Pause, State
 from edge_agent.uplink.tally import Tally, UplinkStatus
-from edge_agent.wire.frame import MEDIA_TYPE, encode_batch, encode_receipt
+from edge_agent.wire.frame import MEDIA_TYPE, FrameFlag, encode_batch, encode_receipt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -220,7 +220,9 @@ class Uplink(Generic[HeldT]):
         """Send the batches of a request as they are on disk; None when no answer came."""
         frames = await self._source.frames(found[part.held.batch_hash] for part in request.parts)
         flags = [part.flags for part in request.parts]
-        if len(frames) != len(flags):
+        stones = [FrameFlag.HEADSTONE in frame.flags for frame in frames]
+        if stones != [part.held.is_headstone for part in request.parts]:
+            # One is gone, or has lost its readings, since it was chosen.
             return None
         if not self._state.is_plain:
             frames = await asyncio.to_thread(joined, frames)

@@ -27,6 +27,7 @@ def genuine_receipts(
         )
         for part in request.parts
     }
+    stones = {part.held.batch_hash for part in request.parts if part.held.is_headstone}
     genuine: dict[bytes, Receipt] = {}
     is_forged = False
     for packed in received:
@@ -38,7 +39,7 @@ def genuine_receipts(
             is_forged = True
             continue
         # Readings that were sent are not settled by a receipt for a batch without readings.
-        if receipt.verdict is Verdict.HEADSTONE:
+        if receipt.verdict is Verdict.HEADSTONE and receipt.batch_hash not in stones:
             is_forged = True
             continue
         genuine[receipt.batch_hash] = receipt

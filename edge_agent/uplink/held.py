@@ -44,6 +44,11 @@ class Held(Protocol):
         """Bytes of its frame, all included."""
         ...
 
+    @property
+    def is_headstone(self) -> bool:
+        """Whether its readings were given up."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_agent.wire.batch import open_body
+from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.header import Header, batch_hash
+from edge_agent.wire.headstone import open_headstone
 from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
 
@@ -32,7 +34,10 @@ def is_intact(frame: BatchFrame, expected: Hash, key: VerifyingKey) -> bool:
         header = Header.unpack(frame.header_bytes)
         if header.key_id == key.key_id:
             key.verify(BATCH_CONTEXT, frame.header_bytes, frame.signature)
-        open_body(header, frame.body)
+        if FrameFlag.HEADSTONE in frame.flags:
+            open_headstone(header, frame.body)
+        else:
+            open_body(header, frame.body)
     except RefusedError:
         return False
     return True

@@ -26,6 +26,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "centre": "batches accepted over HTTP against bare inserts",
     "outage": "a day caught up, thirty days drained",
     "dnp3": "present values of a DNP3 outstation against bare dnp3py",
+    "verify": "an auditor's year of a gateway against bare signature checks",
     "peers": "agent against peer: cost and losses",
 }
 RESULTS: Final = Path(".bench") / "results"

@@ -52,7 +52,8 @@ def add(state: Path, key_file: Path, *more: str, number: int = 1) -> int:
 def test_migrate_makes_the_state_folder(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["migrate", "--state", str(state)]) == 0
     assert capsys.readouterr().out == f"{state / 'centre.db'}: schema was new, is now {newest()}\n"
-    assert (state / "receipt.key").stat().st_mode & 0o777 == 0o600
+    for name in ("receipt.key", "log.key"):
+        assert (state / name).stat().st_mode & 0o777 == 0o600
     key = (state / "receipt.key").read_bytes()
     assert main(["migrate", "--state", str(state)]) == 0
     assert capsys.readouterr().out == f"{state / 'centre.db'}: schema is {newest()}\n"

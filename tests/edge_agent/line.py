@@ -70,14 +70,24 @@ class Shelf:
     portions: list[Portion] = field(default_factory=list)
     refusals: int = 0
     switched: list[tuple[int, Origin]] = field(default_factory=list)
+    volatile: list[Portion] = field(default_factory=list)
+    is_memory_full: bool = False
+    error: Exception = field(default_factory=lambda: BufferFullError("full"))
 
     async def append(self, portion: Portion) -> Sequence[object]:
         await asyncio.sleep(0)
         if self.refusals:
             self.refusals -= 1
-            raise BufferFullError("full")
+            raise self.error
         self.portions.append(portion)
         return ()
+
+    async def append_volatile(self, portion: Portion) -> bool:
+        await asyncio.sleep(0)
+        if self.is_memory_full:
+            return False
+        self.volatile.append(portion)
+        return True
 
     async def has_space(self) -> None:
         await asyncio.sleep(0)

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from edge_agent.buffer.faults import BufferUnavailableError, Fault
 from edge_agent.committer import Committer
 from edge_agent.pipeline import ROWS_FULL, Ending
-from tests.edge_agent.line import NOTE, ORIGIN, Calm, Shelf, SteppedClock, intake_of, scan_of
+from tests.edge_agent.line import NOTE, ORIGIN, Calm, S, Shelf, SteppedClock, intake_of, scan_of
 
 
 @pytest.mark.asyncio
@@ -64,6 +65,44 @@ async def test_a_full_buffer_loses_nothing_and_says_that_it_blocks() -> None:
         intake.end()
     assert (was_blocked, committer.is_blocked) == (True, False)
     assert [int(scan.raw[0]) for portion in shelf.portions for scan in portion.readings] == [7]
+
+
+@pytest.mark.asyncio
+async def test_what_storage_refuses_goes_on_from_memory_and_no_device_is_told_it_is_durable() -> (
+    None
+):
+    clock = SteppedClock()
+    intake = intake_of(clock, interval_s=1)
+    error = BufferUnavailableError("read-only", fault=Fault.READONLY)
+    shelf = Shelf(refusals=2, error=error)
+    committer = Committer(intake, shelf)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(committer.run())
+        for raw in (7, 8):
+            intake.hand_over(scan_of(1, raw))
+            while len(shelf.volatile) < raw - 6:  # noqa: ASYNC110 - the shelf has nobody to tell
+                await asyncio.sleep(0)
+            assert committer.fault is Fault.READONLY
+            assert not await intake.durable(clock.mono_ns)
+        intake.hand_over(scan_of(1, 9))
+        while not shelf.portions:  # noqa: ASYNC110 - the shelf has nobody to tell
+            await asyncio.sleep(0)
+        assert await intake.durable(clock.mono_ns + S)
+        assert (committer.fault, committer.is_blocked) == (None, False)
+        intake.end()
+    assert [int(one.readings[0].raw[0]) for one in shelf.volatile] == [7, 8]
+    assert [int(one.readings[0].raw[0]) for one in shelf.portions if one.readings] == [9]
+
+
+@pytest.mark.asyncio
+async def test_what_memory_does_not_take_waits_and_is_stored_once_storage_returns() -> None:
+    intake = intake_of(SteppedClock())
+    intake.hand_over(scan_of(1, 7))
+    shelf = Shelf(refusals=3, error=BufferUnavailableError("full"), is_memory_full=True)
+    intake.end()
+    await Committer(intake, shelf).run()
+    assert [int(one.readings[0].raw[0]) for one in shelf.portions] == [7]
+    assert shelf.volatile == []
 
 
 @pytest.mark.asyncio

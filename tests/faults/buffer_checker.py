@@ -46,6 +46,11 @@ class Batch:
     signature: bytes
     body: bytes
 
+    @property
+    def has_readings(self) -> bool:
+        """Whether this is a zstd frame (RFC 8878 section 3.1.1) and no headstone."""
+        return self.body[:4] == bytes.fromhex("28b52ffd")
+
     def field(self, form: str, offset: int) -> int:
         """Return one integer of the header."""
         return int(struct.unpack_from(form, self.header, offset)[0])
@@ -64,8 +69,7 @@ def judge(database: Path, mark: str) -> dict[str, int]:
     if integrity != "ok":
         raise WrongError(f"integrity_check: {integrity}")
     batches = list(_batches(connection))
-    for batch in batches:
-        _verify(batch)
+    given_up = {number for batch in batches for number in _declared(_verified_events(batch))}
     for before, batch in pairwise(batches):
         _verify_link(before, batch)
     runs = list(_runs(connection))
@@ -75,6 +79,11 @@ def judge(database: Path, mark: str) -> dict[str, int]:
     missing = [number for number in range(newest + 1) if number not in held | receipted]
     if missing:
         raise WrongError(f"batches {missing[:5]} are gone without a receipt")
+    stones = {batch.batch_no for batch in batches if not batch.has_readings}
+    # Who said so may be gone itself, against its receipt.
+    is_told = max(set(range(newest + 1)) - held, default=-1) < min(stones, default=0)
+    if is_told and stones - given_up:
+        raise WrongError(f"readings of {sorted(stones - given_up)[:5]} are gone without a word")
     if newest < promised_no:
         raise WrongError(f"newest batch is {newest}, {promised_no} was promised")
     found = [batch.batch_hash.hex() for batch in batches if batch.batch_no == promised_no]
@@ -102,8 +111,11 @@ def _batches(connection: sqlite3.Connection) -> Iterator[Batch]:
         )
 
 
-def _verify(batch: Batch) -> None:
-    """Check a batch in itself: number, name, signature, payload."""
+def _verified_events(batch: Batch) -> bytes:
+    """Return the events of a batch once number, name, signature and payload are checked.
+
+    Of a headstone (section 9) the hashes are not folded here: full_disk_checker.py does that.
+    """
     if batch.field("<Q", 48) != batch.batch_no:
         raise WrongError(f"batch {batch.batch_no}: its header has another number")
     if hashlib.sha256(b"\x02" + batch.header).digest() != batch.batch_hash:
@@ -112,9 +124,21 @@ def _verify(batch: Batch) -> None:
         GATEWAY.verify(batch.signature, BATCH_CONTEXT + batch.header)
     except InvalidSignature as error:
         raise WrongError(f"batch {batch.batch_no}: signature") from error
+    if not batch.has_readings:
+        (hash_count,) = struct.unpack_from("<I", batch.body, 4)
+        return batch.body[8 + 32 * hash_count + 4 :]
     payload = zstandard.ZstdDecompressor().decompress(batch.body, max_output_size=MAX_PAYLOAD)
     if hashlib.sha256(payload).digest() != batch.header[152:184]:
         raise WrongError(f"batch {batch.batch_no}: payload")
+    (readings_length,) = struct.unpack_from("<I", payload)
+    return payload[4 + readings_length + 4 :]
+
+
+def _declared(events: bytes) -> Iterator[int]:
+    """Yield the numbers of the batches that the loss events among these lines name."""
+    for event in map(json.loads, events.splitlines()):
+        if event["type"] == "loss":
+            yield from range(int(event["first_batch"]), int(event["last_batch"]) + 1)
 
 
 def _verify_link(before: Batch, batch: Batch) -> None:

@@ -121,7 +121,7 @@ def centre_set_back_twice(history: History) -> Verdict:
     """The centre is restored, caught up, and restored again from the same backup."""
     machine = history.machine
     history.deliver(machine)
-    backup = history.world.centre.backup()
+    backup, gone = history.world.centre.backup(), set[bytes]()
     for _ in range(2):
         history.live(least=1)
         history.deliver(machine)

@@ -180,7 +180,9 @@ SHOWN = (
     *("published", "published_alike", "found", "lost", "twice"),
     *("waiting", "intact", "salvaged", "salvaged_share", "silently_lost", "longest_start_s"),
     *("modbus tcp", "rtu over tcp", "rtu serial"),
+    *("taken", "fills", "at_centre", "in_buffer", "covered", "losses", "injected"),
     *("hostile", "set_back", "kinds", "alarms_due", "unseen", "false_alarms", "violations"),
+    *("changes_per_s", "undetected", "misnamed", "command_wrong", "found_by", "found_by_careful"),
     *("befell", "packets", "exchanges", "receipts_forged", "receipts_believed"),
     *("passed", "targets"),
 )

@@ -18,6 +18,7 @@ from tests.system.evidence import Witness, rows
 from tests.system.installation import Installation, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 BUDGETS = {budget.name: budget for budget in budgets()}
@@ -35,6 +36,14 @@ def test_starts_on_damaged_images_bring_back_what_is_intact(tmp_path: Path) -> N
     assert report["images"] == count
 
 
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a campaign of one image."""
+    folder = tmp_path_factory.mktemp("judged")
+    assert campaign(1, seed=1, folder=folder)["is_good"]
+    return folder
+
+
 @pytest.mark.parametrize(
     ("change", "found"),
     [
@@ -44,13 +53,13 @@ def test_starts_on_damaged_images_bring_back_what_is_intact(tmp_path: Path) -> N
     ],
 )
 def test_the_judge_sees_what_is_wrong_and_what_is_missing(
-    tmp_path: Path, change: object, found: str
+    judged: Path, change: Callable[[bytes], bytes], found: str
 ) -> None:
-    campaign(1, seed=1, folder=tmp_path)
-    assert callable(change)
-    uploaded = tmp_path / "uploaded0"
-    uploaded.write_bytes(change(uploaded.read_bytes()))
-    report = verdict(tmp_path / "images.jsonl")
+    uploaded = judged / "uploaded0"
+    frames = uploaded.read_bytes()
+    uploaded.write_bytes(change(frames))
+    report = verdict(judged / "images.jsonl")
+    uploaded.write_bytes(frames)
     assert report["exit_code"] == 1
     assert report["invalid"] if found == "invalid" else report[found] == 0
 

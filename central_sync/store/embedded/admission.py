@@ -23,13 +23,14 @@ from central_sync.store.admission import (
     Submission,
     Warned,
 )
-from central_sync.store.embedded import alarms, holes, lines
+from central_sync.store.embedded import alarms, holes, lines, log
 from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.ledger import mark_quarters
 from central_sync.store.embedded.record import missing_bundles
 from central_sync.store.embedded.sight import head, sight
 from central_sync.store.lines import fork_alarm
 from central_sync.store.port import NowNs
+from edge_agent.wire.receipt import BatchPlace
 from edge_agent.wire.vocabulary import Hash, Verdict
 
 NOTHING: Final = Contents(at_min=None, at_max=None, quarters=(), previous=None, losses=())
@@ -148,8 +149,9 @@ class _Accepting:
 
     def _store(self, candidate: Candidate, decision: Keep) -> bytes:
         """Write one batch and what is found through it; return its receipt."""
-        header = candidate.header
-        receipt = self.sign(header, candidate.batch_hash, decision.verdict, self.now_ns)
+        place = BatchPlace.of(candidate.header, candidate.batch_hash)
+        index = log.note_batch(self.connection, place, decision.verdict, now_ns=self.now_ns)
+        receipt = self.sign(place, decision.verdict, self.now_ns, index)
         # What a quarantined batch says of itself is not believed.
         is_read = decision.verdict is not Verdict.QUARANTINED
         contents = candidate.body if is_read and isinstance(candidate.body, Contents) else NOTHING

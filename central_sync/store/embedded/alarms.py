@@ -6,6 +6,7 @@ from uuid import UUID
 
 from central_sync.model import Alarm, AlarmCode
 from central_sync.store.admission import Submission, Warned
+from central_sync.store.embedded import log
 
 # A column of the unique index cannot be NULL: there, nulls differ from one another.
 NO_GATEWAY: Final = b""
@@ -36,6 +37,7 @@ def raise_alarm(
             " values (?, ?, ?, ?, ?, 1)",
             (warned.code, _bytes(gateway_id), warned.subject, warned.detail, now_ns),
         )
+        log.note_alarm(connection, warned, gateway_id=gateway_id, now_ns=now_ns)
 
 
 def close_alarm(

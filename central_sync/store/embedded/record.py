@@ -6,18 +6,21 @@ from typing import Any, Final
 from uuid import UUID
 
 from central_sync.model import AlarmCode, StoredBatch
+from central_sync.proofs.entry import BUNDLE_STORED, PROFILE_STORED
 from central_sync.store.admission import Warned
-from central_sync.store.embedded import alarms
+from central_sync.store.embedded import alarms, log
 from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.ledger import mark_quarters
+from central_sync.store.embedded.sealing import whole
 from central_sync.store.port import NowNs
+from central_sync.store.segments import SegmentFolder
 from edge_agent.wire.vocabulary import Hash, Verdict
 
 QUARTER_NS: Final = 900 * 1_000_000_000
 # An answer to an upload stays small however many configurations a gateway names.
 MISSING_AT_MOST: Final = 256
 
-_COLUMNS: Final = (
+BATCH_COLUMNS: Final = (
     "gateway_id, chain_id, batch_no, batch_hash, verdict, header, signature, body, receipt,"
     " received_ns, at_min, at_max, record_count"
 )
@@ -29,16 +32,17 @@ class RecordTables:
 
     _db: Database
     _now_ns: NowNs
+    _segments: SegmentFolder
 
     def batch(self, gateway_id: UUID, chain_id: UUID, batch_no: int) -> StoredBatch | None:
         """Return the stored batch of that number on the main line."""
         with self._db.read() as connection:
             row = connection.execute(
-                f"select {_COLUMNS} from batch"  # noqa: S608 - a constant
+                f"select {BATCH_COLUMNS} from batch"  # noqa: S608 - a constant
                 f" where gateway_id = ? and chain_id = ? and batch_no = ? and not {_IS_BRANCH}",
                 (gateway_id.bytes, chain_id.bytes, batch_no),
             ).fetchone()
-        return None if row is None else _stored(row)
+            return None if row is None else whole(connection, stored(row), self._segments)
 
     def batches_touching(
         self, gateway_id: UUID, from_ns: int, to_ns: int
@@ -57,7 +61,7 @@ class RecordTables:
     ) -> tuple[StoredBatch, ...]:
         with self._db.read() as connection:
             rows = connection.execute(
-                f"select {_COLUMNS} from batch where verdict in (?, ?) and id in ("  # noqa: S608 - constants
+                f"select {BATCH_COLUMNS} from batch where verdict in (?, ?) and id in ("  # noqa: S608 - constants
                 " select batch_id from batch_quarter"
                 " where gateway_id = ? and quarter >= ? and quarter < ?)"
                 f" and {condition} order by chain_id, batch_no, batch_hash",
@@ -69,7 +73,7 @@ class RecordTables:
                     -(-to_ns // QUARTER_NS),
                 ),
             ).fetchall()
-        return tuple(_stored(row) for row in rows)
+            return tuple(whole(connection, stored(row), self._segments) for row in rows)
 
     def is_bundle_wanted(self, config_hash: Hash) -> bool:
         """Return whether a stored batch names this configuration, here already or not."""
@@ -91,6 +95,7 @@ class RecordTables:
                 [(profile_hash,) for profile_hash in profile_hashes],
             )
             if added:
+                log.note_file(connection, BUNDLE_STORED, config_hash, now_ns=self._now_ns())
                 mark_quarters(connection, _waiting(connection, config_hash))
 
     def refuse_bundle(self, config_hash: Hash, *, code: AlarmCode, detail: str) -> None:
@@ -137,6 +142,7 @@ class RecordTables:
                 " received_ns = excluded.received_ns where body is null",
                 (profile_hash, body, self._now_ns()),
             )
+            log.note_file(connection, PROFILE_STORED, profile_hash, now_ns=self._now_ns())
 
     def profile(self, profile_hash: Hash) -> bytes | None:
         """Return a profile file's bytes."""
@@ -189,7 +195,8 @@ def _waiting(connection: sqlite3.Connection, config_hash: Hash) -> set[tuple[byt
     )
 
 
-def _stored(row: tuple[Any, ...]) -> StoredBatch:
+def stored(row: tuple[Any, ...]) -> StoredBatch:
+    """Return the batch of a row of BATCH_COLUMNS; its body is empty where it was sealed."""
     gateway, chain, number, batch_hash, verdict, *rest = row
     header, signature, body, receipt, received_ns, at_min, at_max, record_count = rest
     return StoredBatch(

@@ -4,6 +4,7 @@ import sqlite3
 from uuid import UUID
 
 from central_sync.model import Gateway, GatewayKey
+from central_sync.store.embedded import log
 from central_sync.store.embedded.database import Database
 from central_sync.store.port import NowNs
 from edge_agent.wire.signing import VerifyingKey
@@ -34,6 +35,8 @@ class RegistryTables:
                 raise ValueError(
                     f"gateway {gateway_id} or its key is registered already"
                 ) from fault
+            log.note_gateway(connection, gateway_id, facility=facility, name=name, now_ns=now_ns)
+            log.note_key(connection, gateway_id, public_key, now_ns=now_ns)
 
     def gateways(self) -> tuple[Gateway, ...]:
         """Return all gateways, also revoked ones, by name."""
@@ -54,12 +57,15 @@ class RegistryTables:
 
     def revoke_gateway(self, gateway_id: UUID, *, reason: str) -> None:
         """Accept nothing more under this gateway's keys; KeyError when it is unknown."""
+        now_ns = self._now_ns()
         with self._db.write() as connection:
             changed = connection.execute(
                 "update gateway set revoked_ns = coalesce(revoked_ns, ?),"
                 " revoked_reason = coalesce(revoked_reason, ?) where id = ?",
-                (self._now_ns(), reason, gateway_id.bytes),
+                (now_ns, reason, gateway_id.bytes),
             ).rowcount
+            if changed:
+                log.note_revocation(connection, gateway_id, reason=reason, now_ns=now_ns)
         if not changed:
             raise KeyError(gateway_id)
 

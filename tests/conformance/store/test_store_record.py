@@ -6,10 +6,9 @@ import pytest
 
 from central_sync.model import AlarmCode
 from edge_agent.wire.frame import encode_receipt
-from edge_agent.wire.header import Header
 from edge_agent.wire.receipt import BatchPlace, Receipt, sign_receipt, verify_receipt
 from edge_agent.wire.signing import SigningKey
-from edge_agent.wire.vocabulary import Hash, Verdict
+from edge_agent.wire.vocabulary import Verdict
 from tests.central_sync.ingest.signed_chain import (
     TEN,
     S,
@@ -82,11 +81,11 @@ def test_what_fails_inside_the_transaction_leaves_no_trace(
     sign = stored.sign
     failed = []
 
-    def failing(header: Header, batch_hash: Hash, verdict: Verdict, at_ns: int) -> bytes:
-        if header.batch_no == 2:
-            failed.append(batch_hash)
+    def failing(place: BatchPlace, verdict: Verdict, at_ns: int, log_index: int) -> bytes:
+        if place.batch_no == 2:
+            failed.append(place.batch_hash)
             raise RuntimeError("the key is gone")
-        return sign(header, batch_hash, verdict, at_ns)
+        return sign(place, verdict, at_ns, log_index)
 
     stored.sign = failing
     stored.reopen()

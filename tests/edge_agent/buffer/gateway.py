@@ -14,11 +14,13 @@ from edge_agent.buffer.records import Boot, Held
 from edge_agent.buffer.store import Buffer, open_buffer
 from edge_agent.clock import Instant, SystemClock, Trust
 from edge_agent.config.model import BufferSettings
+from edge_agent.config.vocabulary import OnFull
 from edge_agent.wire.arrow import rows_of_stream
 from edge_agent.wire.batch import Origin, open_body
 from edge_agent.wire.events import Event, parse_event
-from edge_agent.wire.frame import BatchFrame
+from edge_agent.wire.frame import BatchFrame, FrameFlag
 from edge_agent.wire.header import Header
+from edge_agent.wire.headstone import open_headstone
 from edge_agent.wire.readings import Readings
 from edge_agent.wire.receipt import BatchPlace, Receipt, sign_receipt
 from edge_agent.wire.signing import SigningKey
@@ -66,10 +68,15 @@ class Gateway:
     """One gateway in one folder; `boot` and `origin` may be changed between openings."""
 
     def __init__(
-        self, folder: Path, *, quota_mb: int = 1024, room_pages: int | None = None
+        self,
+        folder: Path,
+        *,
+        quota_mb: int = 1024,
+        room_pages: int | None = None,
+        on_full: OnFull = OnFull.EVICT_OLDEST,
     ) -> None:
         self._room_pages = room_pages
-        self.settings = BufferSettings(path=folder / "buffer.db")
+        self.settings = BufferSettings(path=folder / "buffer.db", on_full=on_full)
         # Below what the settings allow, so that a test fills it at once.
         object.__setattr__(self.settings, "quota_mb", quota_mb)
         self.clock = TestClock()
@@ -104,8 +111,8 @@ class Gateway:
             file = self.path.with_name(self.path.name + suffix)
             if file.exists():
                 copy(file, folder / file.name)
-        quota_mb = self.settings.quota_mb
-        self.settings = BufferSettings(path=folder / "buffer.db")
+        quota_mb, on_full = self.settings.quota_mb, self.settings.on_full
+        self.settings = BufferSettings(path=folder / "buffer.db", on_full=on_full)
         object.__setattr__(self.settings, "quota_mb", quota_mb)
 
     def scan(self, rows: int = 3) -> Readings:
@@ -156,12 +163,18 @@ def numbers(held: Sequence[Held]) -> list[int]:
 
 
 def events_of(frame: BatchFrame) -> list[Event]:
-    """Return the events in a stored batch."""
-    parts = open_body(Header.unpack(frame.header_bytes), frame.body)
-    return [parse_event(line) for line in parts.event_lines]
+    """Return the events in a stored batch or headstone."""
+    header = Header.unpack(frame.header_bytes)
+    if frame.flags & FrameFlag.HEADSTONE:
+        lines = open_headstone(header, frame.body).event_lines
+    else:
+        lines = open_body(header, frame.body).event_lines
+    return [parse_event(line) for line in lines]
 
 
 def raw_of(frame: BatchFrame) -> list[int]:
-    """Return the raw words in a stored batch, in order."""
+    """Return the raw words in a stored batch, in order; none of a headstone."""
+    if frame.flags & FrameFlag.HEADSTONE:
+        return []
     parts = open_body(Header.unpack(frame.header_bytes), frame.body)
     return [int(raw) for raw in rows_of_stream(parts.readings)["raw"]]

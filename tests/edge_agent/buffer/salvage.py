@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from edge_agent.buffer.salvaging import Salvager
 from edge_agent.buffer.store import Buffer
@@ -9,8 +10,12 @@ from edge_agent.wire.events import Event
 from edge_agent.wire.frame import BatchFrame
 from edge_agent.wire.header import Header
 from tests.edge_agent.buffer.gateway import Gateway, Portion, events_of
+from tests.edge_agent.buffer.reopening import PAGE, sql
 
 MOST = 10_000
+
+# What the start notices at once; no batch is harmed by it.
+UNREADABLE = sql("UPDATE chain SET first_position = 2")
 
 
 @asynccontextmanager
@@ -42,3 +47,9 @@ def numbers_of(frames: Sequence[BatchFrame], chain: BatchFrame) -> list[int]:
     wanted = Header.unpack(chain.header_bytes).chain_id
     headers = [Header.unpack(frame.header_bytes) for frame in frames]
     return [header.batch_no for header in headers if header.chain_id == wanted]
+
+
+def destroy_header(file: Path) -> None:
+    """Write noise over the file's first page: SQLite cannot open it at all."""
+    with file.open("r+b") as damaged:
+        damaged.write(b"\xa5" * PAGE)

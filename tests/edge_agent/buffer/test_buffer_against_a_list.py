@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 from edge_agent.buffer.faults import BufferFullError
 from edge_agent.buffer.records import Held
 from edge_agent.buffer.store import Buffer
+from edge_agent.config.vocabulary import OnFull
 from edge_agent.wire.header import Header, batch_hash
 from tests.edge_agent.buffer.gateway import Gateway, raw_of, receipts
 
@@ -48,7 +49,7 @@ class BufferMachine(RuleBasedStateMachine):
         self.folder = TemporaryDirectory()
         self.crashes = 0
         self.runner = asyncio.Runner()
-        self.gateway = Gateway(Path(self.folder.name), room_pages=ROOM_PAGES)
+        self.gateway = Gateway(Path(self.folder.name), room_pages=ROOM_PAGES, on_full=OnFull.STOP)
         self.promised: list[Promised] = []
         self.entered = self.gateway.opened()
 

@@ -1,59 +1,21 @@
 """Storage that refuses, and callers that are cancelled: every portion is stored once, or not."""
 
 import asyncio
-import resource
-import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from edge_agent.buffer.connection import Database, Row, SqlValue
 from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.store import Buffer
 from tests.edge_agent.buffer.gateway import Gateway, numbers, raw_of, receipts
+from tests.edge_agent.buffer.storage_faults import Failing, no_file_grows_beyond
 
 pytestmark = pytest.mark.asyncio
-
-Statement = Callable[[str, Sequence[SqlValue]], Awaitable[list[Row]]]
 
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Gateway:
     return Gateway(tmp_path)
-
-
-@contextmanager
-def no_file_grows_beyond(size_bytes: int) -> Iterator[None]:
-    """Let the kernel refuse writes behind this place in any file of this process."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-class Failing:
-    """Fails the next COMMITs of a database, before or after they have worked."""
-
-    def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._rows: Statement = database.rows
-        self.before = 0
-        self.after = 0
-        monkeypatch.setattr(database, "rows", self.rows)
-
-    async def rows(self, sql: str, values: Sequence[SqlValue] = ()) -> list[Row]:
-        """Run a statement, or fail it."""
-        if sql == "COMMIT" and self.before:
-            self.before -= 1
-            raise sqlite3.OperationalError("disk I/O error")
-        found = await self._rows(sql, values)
-        if sql == "COMMIT" and self.after:
-            self.after -= 1
-            raise sqlite3.OperationalError("disk I/O error")
-        return found
 
 
 async def raw_words(buffer: Buffer) -> list[int]:
@@ -190,3 +152,23 @@ async def test_a_cancelled_settle_has_noted_all_or_nothing(gateway: Gateway) -> 
             backlog = buffer.backlog()
             assert backlog.unreceipted_count in (0, len(waiting))
             assert (backlog.oldest is None) == (backlog.unreceipted_count == 0)
+
+
+async def test_receipts_of_a_commit_that_worked_though_it_was_reported_failed_are_stored_once(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gateway.opened() as buffer:
+        for _ in range(4):
+            await buffer.append(gateway.portion(1))
+        held = await buffer.unreceipted(10)
+        failing = Failing(buffer._writer.database, monkeypatch)
+        await buffer.settle(receipts(held[:2]))
+        failing.after = 2
+        portion = gateway.portion(1)
+        with pytest.raises(BufferUnavailableError):
+            await buffer.append(portion)
+        await buffer.settle(receipts(held[2:4]))
+        await buffer.append(portion)
+    async with gateway.opened() as buffer:
+        assert buffer.counters.quarantined == 0
+        assert numbers(await buffer.unreceipted(10)) == [4, 5, 6]

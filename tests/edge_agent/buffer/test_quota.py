@@ -1,4 +1,4 @@
-"""The buffer at its limit: what has its receipt goes, oldest first; nothing else ever does."""
+"""The buffer at its limit, told to stop there: what has its receipt goes, and nothing else."""
 
 import asyncio
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from edge_agent.buffer.faults import BufferFullError
 from edge_agent.buffer.store import Buffer
+from edge_agent.config.vocabulary import OnFull
 from tests.edge_agent.buffer.gateway import Gateway, events_of, numbers, receipts
 
 pytestmark = pytest.mark.asyncio
@@ -18,7 +19,7 @@ ROWS = 1000
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Gateway:
-    return Gateway(tmp_path, quota_mb=QUOTA_MB)
+    return Gateway(tmp_path, quota_mb=QUOTA_MB, on_full=OnFull.STOP)
 
 
 async def filled(gateway: Gateway, buffer: Buffer, rows: int = ROWS) -> int:

@@ -1,17 +1,20 @@
 """What comes back from damaged files, what is told as lost, and that a kill changes neither."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 from uuid import UUID
 
 import pytest
 
 from edge_agent.buffer import adopting
-from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
+from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.progress import Step
 from edge_agent.buffer.quarantine import SEEN, folders
 from edge_agent.buffer.summary import salvages_of
+from edge_agent.wire.batch import Origin
 from edge_agent.wire.document import Document
 from edge_agent.wire.frame import BatchFrame
 from edge_agent.wire.header import Header
@@ -19,18 +22,21 @@ from edge_agent.wire.signing import SigningKey
 from tests.edge_agent.buffer.gateway import Gateway, receipts
 from tests.edge_agent.buffer.reopening import (
     BATCHES,
-    PAGE,
     RECEIPTED,
     filled,
     sql,
     without_receipt,
 )
-from tests.edge_agent.buffer.salvage import losses, numbers_of, started, waiting
+from tests.edge_agent.buffer.salvage import (
+    UNREADABLE,
+    destroy_header,
+    losses,
+    numbers_of,
+    started,
+    waiting,
+)
 
 pytestmark = pytest.mark.asyncio
-
-# What the start notices at once; no batch is harmed by it.
-UNREADABLE = sql("UPDATE chain SET first_position = 2")
 
 
 def harm_body(file: Path, frame: BatchFrame) -> None:
@@ -39,12 +45,6 @@ def harm_body(file: Path, frame: BatchFrame) -> None:
     at = content.index(frame.signature) + 64
     content[at + 20] ^= 1
     file.write_bytes(content)
-
-
-def destroy_header(file: Path) -> None:
-    """Write noise over the file's first page: SQLite cannot open it at all."""
-    with file.open("r+b") as damaged:
-        damaged.write(b"\xa5" * PAGE)
 
 
 @pytest.mark.parametrize("damage", [UNREADABLE, destroy_header])
@@ -156,11 +156,19 @@ async def test_documents_come_back_with_the_batches_that_need_them(tmp_path: Pat
         assert await buffer.document(document.digest) == document
 
 
-async def test_batches_of_another_gateway_or_key_stay_where_they_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param(lambda one: replace(one, key=SigningKey.from_seed(bytes(32))), id="key"),
+        pytest.param(lambda one: replace(one, gateway_id=UUID(int=3)), id="gateway"),
+    ],
+)
+async def test_batches_of_another_gateway_or_key_stay_where_they_are(
+    tmp_path: Path, changed: Callable[[Origin], Origin]
+) -> None:
     gateway, frames = await filled(tmp_path)
-    gateway.origin = replace(
-        gateway.origin, key=SigningKey.from_seed(bytes(32)), gateway_id=UUID(int=3)
-    )
+    UNREADABLE(gateway.path)
+    gateway.origin = changed(gateway.origin)
     async with started(gateway) as (buffer, salvager):
         await salvager.once()
         assert numbers_of(await waiting(buffer), frames[0]) == []
@@ -168,17 +176,15 @@ async def test_batches_of_another_gateway_or_key_stay_where_they_are(tmp_path: P
         assert (progress.salvaged, progress.foreign) == (0, len(frames))
 
 
-async def test_without_room_it_waits_and_new_readings_go_first(tmp_path: Path) -> None:
+async def test_what_lies_in_two_quarantines_comes_back_once(tmp_path: Path) -> None:
     gateway, frames = await filled(tmp_path)
     UNREADABLE(gateway.path)
     async with started(gateway) as (buffer, salvager):
-        quota = buffer._writer.quota
-        quota._page_limit = 60
-        with pytest.raises(BufferFullError):
-            await salvager.once()
-        await buffer.append(gateway.portion(3))
-        quota._page_limit = 1_000_000
+        (folder,) = folders(gateway.path)
+        copytree(folder, folder.with_name("again"))
         await salvager.once()
+        assert salvager.status().folders == 2
+        assert salvager.status().salvaged_batches == len(frames)
         expected = without_receipt(frames)
         assert (await waiting(buffer))[: len(expected)] == expected
 

@@ -48,11 +48,21 @@ BUFFERS: dict[str, tuple[BufferStatus, list[str]]] = {
         replace(BUFFER, used_bytes=QUOTA, unreceipted_bytes=QUOTA * 8 // 10 + 1),
         ["buffer_nearly_full"],
     ),
+    "refused by a full disk": (replace(BUFFER, is_full=True, fault="full"), ["storage_full"]),
+    "read-only": (
+        replace(BUFFER, is_full=True, fault="readonly", volatile_readings=7),
+        ["storage_readonly"],
+    ),
+    "failing": (replace(BUFFER, is_full=True, fault="failing"), ["storage_failing"]),
+    "disk low": (replace(BUFFER, disk_level="low", disk_free_bytes=1), ["disk_low"]),
+    "given up": (replace(BUFFER, given_up_readings=1), ["readings_given_up"]),
+    "half a day": (replace(BUFFER, lasts_days=0.5), ["quota_short"]),
+    "a day": (replace(BUFFER, lasts_days=1.0), []),
 }
 
 
 @pytest.mark.parametrize(("buffer", "expected"), BUFFERS.values(), ids=BUFFERS.keys())
-def test_a_buffer_is_an_alarm_when_undelivered_batches_fill_it(
+def test_a_buffer_is_an_alarm_when_it_cannot_keep_what_is_read_or_soon_cannot(
     buffer: BufferStatus, expected: list[str]
 ) -> None:
     assert reasons(replace(WELL, buffer=buffer)) == expected
@@ -118,6 +128,8 @@ def test_only_what_stops_recording_makes_the_agent_unready() -> None:
     lonely = replace(WELL, devices=(), uplink=Uplink(last_contact_ns=None, alarms=("fork",)))
     assert unready(lonely) == ()
     assert unready(replace(WELL, buffer=replace(BUFFER, is_full=True))) == ("buffer_full",)
+    refused = replace(BUFFER, is_full=True, fault="readonly")
+    assert unready(replace(WELL, buffer=refused)) == ("storage_readonly",)
 
 
 def test_a_configuration_that_does_not_run_is_an_alarm_that_says_why() -> None:

@@ -19,6 +19,8 @@ from edge_agent.wire.events import Event
 from edge_agent.wire.header import Header
 from edge_agent.wire.signing import SigningKey
 from tests.edge_agent.buffer.gateway import KEY, MS, Gateway, Portion, receipts
+from tests.edge_agent.buffer.reopening import filled, sql
+from tests.edge_agent.buffer.salvage import started
 
 if TYPE_CHECKING:
     from edge_agent.wire.canonical import JsonValue
@@ -61,6 +63,19 @@ async def test_what_was_stored_is_whole(tmp_path: Path) -> None:
     found = proof(await kept(gateway, gateway.portion(3, 3), gateway.portion(3)))
     assert found.is_whole
     assert (found.batches, found.readings, found.compared) == (3, 9, 9)
+
+
+async def test_what_was_salvaged_counts_and_what_was_lost_is_not_taken_for_delivered(
+    tmp_path: Path,
+) -> None:
+    gateway, frames = await filled(tmp_path)
+    sql("UPDATE sealed SET body = zeroblob(99) WHERE position = 30")(gateway.path)
+    async with started(gateway) as (_, salvager):
+        await salvager.once()
+    found = proof(list(batches_since(gateway.path, 0)))
+    assert found.batches == len(frames) - 1 + 2  # one is lost; the new chain has two by now
+    assert (found.absent, found.duplicates, found.faults) == (0, 0, ())
+    assert found.losses == 2
 
 
 async def test_a_reading_that_is_told_twice_is_found(tmp_path: Path) -> None:

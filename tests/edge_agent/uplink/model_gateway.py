@@ -35,6 +35,7 @@ class ModelBatch:
     prev_batch_hash: Hash
     size: int
     before: tuple[UUID, int, Hash] | None
+    is_headstone: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
