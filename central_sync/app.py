@@ -6,15 +6,12 @@ Nesting order is stop order: the server stops taking requests first, then what i
 import asyncio
 import signal
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import DatabaseError
@@ -25,15 +22,17 @@ from central_sync.api import log as log_api
 from central_sync.api.body import BodyReader
 from central_sync.api.files import Files
 from central_sync.api.headers import SecurityHeaders
-from central_sync.api.protocol import BoundedProtocol
+from central_sync.api.server import Server, server_config
 from central_sync.api.service import Service, StoreCollector
 from central_sync.api.uploads import Uploads
 from central_sync.config import CentreSettings, ExitCode, OperatorError
 from central_sync.evaluate.hour import Evaluator
 from central_sync.evaluate.plan_file import load_plan
 from central_sync.ingest.admit import admit
+from central_sync.ingest.allowance import Allowances
 from central_sync.ingest.bundles import Bundles
 from central_sync.ingest.committer import Committer
+from central_sync.ingest.decoder import Decoders, ReadBodies, read_here
 from central_sync.ingest.metrics import IngestMetrics
 from central_sync.ingest.receipt_key import load_receipt_key, make_receipt_key, receipts_by
 from central_sync.ingest.upload import Ingest
@@ -49,11 +48,6 @@ from central_sync.witness.keeper import Keeper
 from central_sync.witness.sealing import Sealer
 from central_sync.worker import Worker
 from edge_agent.wire.signing import SigningKey
-
-# A stop waits this long for requests under way; a gateway that was cut off asks again.
-STOP_TIMEOUT_S: Final = 10
-# Longer than the agent's upload interval of 60 s, so that one connection serves a gateway.
-KEEP_ALIVE_S: Final = 75
 
 log = structlog.get_logger()
 
@@ -142,10 +136,17 @@ def _witness(settings: CentreSettings, store: Store) -> tuple[Witness, str | Non
     return Witness(store=store, key=load_receipt_key(settings.log_key), file=file), fault
 
 
-def web(centre: Centre, committer: Committer, *, plan: Plan, worker: Worker) -> FastAPI:
+def web(
+    centre: Centre,
+    committer: Committer,
+    *,
+    plan: Plan,
+    worker: Worker,
+    read_bodies: ReadBodies,
+) -> FastAPI:
     """Return the web application; `committer` must be running while it serves.
 
-    `worker` is told when there may be something to compute.
+    `worker` is told when there may be something to compute; `read_bodies` reads new batches.
     """
     settings, store = centre.settings, centre.store
     app = FastAPI(title="EmissionWatch centre", version=__version__, docs_url=None, redoc_url=None)
@@ -159,6 +160,8 @@ def web(centre: Centre, committer: Committer, *, plan: Plan, worker: Worker) -> 
         receipt_key=centre.receipt_key.verifying_key,
         metrics=IngestMetrics.register(registry),
         on_stored=worker.stored,
+        allowances=Allowances(settings.limits, time.monotonic),
+        read_bodies=read_bodies,
     )
     bundles = Bundles(store=store, allow_simulated=settings.allow_simulated)
     app.router.routes += Uploads(ingest, bodies).routes
@@ -201,14 +204,16 @@ def listening_socket(settings: CentreSettings) -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator["Server"]:
+async def serving(
+    centre: Centre, listener: socket.socket, *, read_bodies: ReadBodies = read_here
+) -> AsyncIterator[Server]:
     """Serve on a socket while the body runs; on the way out requests under way are finished."""
     committer = Committer(centre.store)
     plan = load_plan(centre.settings.plan)
     evaluator = Evaluator(store=centre.store, plan=plan, parts=centre.settings.parts)
     worker = Worker(evaluator, now_ns=centre.now_ns)
-    app = web(centre, committer, plan=plan, worker=worker)
-    server = Server(_server_config(centre.settings, app))
+    app = web(centre, committer, plan=plan, worker=worker, read_bodies=read_bodies)
+    server = Server(server_config(centre.settings, app))
     async with asyncio.TaskGroup() as fed:
         background = [
             fed.create_task(committer.run()),
@@ -250,42 +255,12 @@ async def serve(centre: Centre, listener: socket.socket, told: Callable[[str], N
     host, port = listener.getsockname()[:2]
     scheme = "http" if centre.settings.tls is None else "https"
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-    async with serving(centre, listener):
-        if centre.log_fault is not None:
-            log.error("log.rewritten", reason=centre.log_fault)
-        log.info("centre.started", address=address, state=str(centre.settings.state))
-        told(address)
-        await stop.wait()
-        log.info("centre.stopping")
+    with Decoders() as decoders:
+        async with serving(centre, listener, read_bodies=decoders):
+            if centre.log_fault is not None:
+                log.error("log.rewritten", reason=centre.log_fault)
+            log.info("centre.started", address=address, state=str(centre.settings.state))
+            told(address)
+            await stop.wait()
+            log.info("centre.stopping")
     log.info("centre.stopped")
-
-
-class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: stopping is decided in `serve`."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
-
-
-def _server_config(settings: CentreSettings, app: FastAPI) -> uvicorn.Config:
-    tls = settings.tls
-    client_ca = None if tls is None else tls.client_ca
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=settings.limits.connections,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_TIMEOUT_S,
-        http=BoundedProtocol,
-        ws="none",
-        ssl_certfile=None if tls is None else tls.certificate,
-        ssl_keyfile=None if tls is None else tls.key,
-        ssl_ca_certs=None if client_ca is None else str(client_ca),
-        ssl_cert_reqs=ssl.CERT_NONE if client_ca is None else ssl.CERT_REQUIRED,
-    )
