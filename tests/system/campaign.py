@@ -123,7 +123,7 @@ def pieces(budget: Budget, scale: str, *, already: int) -> Iterator[Piece]:
 def run(budget: Budget, scale: str) -> bool:
     """Run one campaign and print what it reached; return whether it is good."""
     if budget.needs_root and os.geteuid() != 0:
-        print(f"{budget.name}: NOT RUN: it needs root, /dev/fuse and loop devices", flush=True)
+        print(f"{budget.name}: NOT RUN: it needs root: docs/contributing.md", flush=True)
         return True
     if budget.needs_program and not which(budget.needs_program, path=PROGRAMS):
         print(f"{budget.name}: NOT RUN: it needs {budget.needs_program}: make system-packages")
