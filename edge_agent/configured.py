@@ -57,12 +57,22 @@ class Configured:
                 software_hash=NO_HASH,
                 key=key,
                 confirmations=tuple(map(_fields, plan.confirmations)),
+                earlier=() if before is None else before.origin.earlier,
             ),
             judges={
                 device.name: known.get(device.name) or Judge(device, simulated=gateway.simulated)
                 for device in plan.devices
             },
         )
+
+    def signed_by(self, key: SigningKey) -> Self:
+        """Return the same under another signing key; the one before is still known."""
+        earlier = (*self.origin.earlier, self.origin.key.verifying_key)
+        return replace(self, origin=replace(self.origin, key=key, earlier=earlier))
+
+    def knowing(self, *earlier: VerifyingKey) -> Self:
+        """Return the same with keys that signed before this one."""
+        return replace(self, origin=replace(self.origin, earlier=earlier))
 
     def uploader(self, receipt_keys: Mapping[bytes, VerifyingKey]) -> Identity:
         """Return who uploads, and whose receipts count."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import numpy as np
 
+from central_sync.ingest.rotation import rotation_in
 from central_sync.model.arrow import rows_of_arrow
 from central_sync.store.admission import Body, Contents, Damaged, Loss, Previous, Unfit
 from edge_agent.wire.batch import check_content, open_body
@@ -78,6 +79,7 @@ def _contents(header: Header, rows: RowArray | None, events: Sequence[Event]) ->
         mono_min=mono_min,
         mono_max=mono_max,
         has_step=any(event.type == CLOCK_STEP for event in events),
+        rotation=rotation_in(header, events),
     )
 
 

@@ -107,7 +107,8 @@ def prepared(
     try:
         for index, frame in enumerate(frames(request)):
             if isinstance(frame, BatchFrame):
-                candidates.append(_candidate(index, frame, gateway_id, store=store, keys=keys))
+                _learn(keys, frame, gateway_id, store, candidates, read_bodies)
+                candidates.append(_candidate(index, frame, gateway_id, keys=keys))
             else:
                 presented += _ours(frame.receipt_bytes, gateway_id, receipt_key)
     except RefusedError as refused:
@@ -143,7 +144,6 @@ def _candidate(
     frame: BatchFrame,
     gateway_id: UUID,
     *,
-    store: Store,
     keys: dict[bytes, VerifyingKey | None],
 ) -> Candidate:
     """Return a frame as a candidate, its body not looked at.
@@ -155,15 +155,10 @@ def _candidate(
     raw = frame.header_bytes
     if raw[_GATEWAY] != gateway_id.bytes:
         raise RefusedError(Code.KEY, f"the header is of another gateway than {gateway_id}")
-    key_id = raw[_KEY]
-    if key_id not in keys:
-        found = store.key(gateway_id, key_id)
-        is_active = found is not None and found.is_active
-        keys[key_id] = _verifying(found.public_key) if found and is_active else None
-    key = keys[key_id]
+    key = keys.get(raw[_KEY])
     if key is None:
         raise RefusedError(
-            Code.KEY, f"key {key_id.hex()[:16]} is not an active key of {gateway_id}"
+            Code.KEY, f"key {raw[_KEY].hex()[:16]} is not an active key of {gateway_id}"
         )
     header = Header.unpack(raw)
     key.verify(BATCH_CONTEXT, raw, frame.signature)
@@ -177,6 +172,33 @@ def _candidate(
         batch_hash=batch_hash(raw),
         body=Unread(),
     )
+
+
+def _learn(
+    keys: dict[bytes, VerifyingKey | None],
+    frame: BatchFrame,
+    gateway_id: UUID,
+    store: Store,
+    before: Sequence[Candidate],
+    read_bodies: ReadBodies,
+) -> None:
+    """Look up the key of a frame, once in a request; None where it does not count.
+
+    A key that the frame before brings is known too: it will be when that frame is stored.
+    """
+    key_id = frame.header_bytes[_KEY]
+    if keys.get(key_id) is not None:
+        return
+    found = store.key(gateway_id, key_id)
+    if found is not None:
+        keys[key_id] = _verifying(found.public_key) if found.is_active else None
+        return
+    last = [Asked(header=one.header, body=one.body_bytes, flags=one.flags) for one in before[-1:]]
+    (body,) = read_bodies(last) or (None,)
+    rotation = body.rotation if isinstance(body, Contents) else None
+    brought = None if rotation is None or rotation.public_key is None else rotation.public_key
+    key = None if brought is None else _verifying(brought)
+    keys[key_id] = key if key is not None and key.key_id == key_id else None
 
 
 def _read(

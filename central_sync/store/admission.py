@@ -36,6 +36,17 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """A signed event that names another signing key; `fault` says why it is not believed.
+
+    `public_key` is None where it is not believed: 32 bytes otherwise.
+    """
+
+    public_key: bytes | None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
     """A body that is what was signed and obeys the format, reduced to what the store keeps of it.
 
@@ -53,6 +64,7 @@ class Contents:
     mono_min: int | None = None
     mono_max: int | None = None
     has_step: bool = False
+    rotation: Rotation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

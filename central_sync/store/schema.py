@@ -6,28 +6,10 @@ Times are UTC nanoseconds, UUIDs their 16 bytes, hashes 32 bytes. There is no ro
 
 import sqlalchemy as sa
 
+from central_sync.store import schema_registry as registry
 from central_sync.store.tables import BYTES, INT64, METADATA, TEXT, by_key, by_rowid, col, key
 
-__all__ = ["METADATA"]
-
-# The registry: who may send.
-by_key(
-    "gateway",
-    key("id", BYTES),
-    col("facility", TEXT),
-    col("name", TEXT),
-    col("added_ns", INT64),
-    col("revoked_ns", INT64, may_lack=True),
-    col("revoked_reason", TEXT, may_lack=True),
-)
-by_key(
-    "gateway_key",
-    key("gateway_id", BYTES),
-    key("key_id", BYTES),
-    col("public_key", BYTES),
-    col("added_ns", INT64),
-    sa.Index("gateway_key_by_id", "key_id", unique=True),
-)
+__all__ = ["METADATA", "registry"]
 
 # The record: signed bytes, verbatim.
 by_rowid(

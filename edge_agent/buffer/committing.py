@@ -14,9 +14,11 @@ from edge_agent.clock import Instant, Trust
 from edge_agent.clock_steps import untold_step
 from edge_agent.wire.batch import Origin, Position, SignedBatch, Stamp, seal
 from edge_agent.wire.chain import successor_fault
-from edge_agent.wire.events import Event
+from edge_agent.wire.enrolment import rotation_fields
+from edge_agent.wire.events import KEY_ROTATED, Event
 from edge_agent.wire.payload import MAX_LINES
 from edge_agent.wire.readings import MAX_ROWS, Readings, rows_of
+from edge_agent.wire.signing import SigningKey
 from edge_agent.wire.vocabulary import UNKNOWN_ERROR_MS, BatchFlag, ClockState, Hash
 
 # 65,536 rows of 40 bytes and this many bytes of events stay below the 4 MiB of a payload
@@ -156,6 +158,24 @@ def _untold_step(last: Head, told: Sequence[Event], stamp: Stamp) -> Event | Non
         boot_id=stamp.boot_id,
         now=Instant(utc_ns=stamp.wall_ns, mono_ns=stamp.mono_ns),
         trust=Trust(state=stamp.clock_state, error_ms=error_ms),
+    )
+
+
+def rotation_event(place: Place, *, stamp: Stamp, origin: Origin, key: SigningKey) -> Event:
+    """Return what stands last in a chain: that another key follows, which has agreed to it.
+
+    Source: docs/wire-format.md section 10, `key_rotated`.
+    """
+    return Event(
+        type=KEY_ROTATED,
+        at_ns=stamp.wall_ns,
+        mono_ns=stamp.mono_ns,
+        fields=rotation_fields(
+            gateway_id=origin.gateway_id,
+            chain_id=place.position.chain_id,
+            old_key_id=origin.key.key_id,
+            new_key=key,
+        ),
     )
 
 

@@ -81,9 +81,11 @@ class Installation:
     Attributes:
         folder: where everything is, logs included.
         seed: of the plant.
-        device_count: analyzers, each polled every `PERIOD_S`.
+        device_count: analyzers, each polled every `period_s`.
         centre_port: where the centre listens, each time it is started.
         prefixes: what stands before the command of a process, by its name: another network.
+        period_s: how often a device is polled.
+        is_hasty: whether it commits and uploads as fast as the product allows, not as by default.
 
     """
 
@@ -93,6 +95,8 @@ class Installation:
     centre_port: int = field(default_factory=free_port)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     prefixes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    period_s: float = PERIOD_S
+    is_hasty: bool = True
 
     def __enter__(self) -> Self:
         """Return it; nothing runs yet."""
@@ -157,10 +161,15 @@ class Installation:
         )
         self.public_key = Path(enrolled["public_key"])
         self.receipt_key = Path(enrolled["receipt_key_file"])
-        self._hasten()
+        if self.is_hasty:
+            self._hasten()
         points = self._extend_profile()
-        self._write_devices(ports, points)
+        self._write_devices(self.reached(ports), points)
         self.ask(*AGENT, "check", "--config", str(self.config), "--json")
+
+    def reached(self, ports: list[int]) -> list[int]:
+        """Return where the gateway finds the devices of these ports: something may be between."""
+        return ports
 
     def start_agent(self) -> None:
         """Start the gateway's daemon."""
@@ -267,7 +276,7 @@ class Installation:
             numbers = {point: first + offset for offset, point in enumerate(points)}
             head = (
                 f'name = "{name}"\nprofile = "{PROFILE}"\nendpoint = "tcp://127.0.0.1:{port}"\n'
-                f"period_s = {PERIOD_S}\ntimeout_s = {PERIOD_S * 0.9:g}\n"
+                f"period_s = {self.period_s}\ntimeout_s = {self.period_s * 0.9:g}\n"
             )
             channels = "".join(
                 f'\n[[channels]]\nnumber = {number}\npoint = "{point}"\nname = "{name} {point}"\n'

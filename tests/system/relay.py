@@ -13,11 +13,11 @@ LOOK_S = 0.1
 
 
 class Relay:
-    """Listens on a port of its own for a server of this machine."""
+    """Listens on a port of its own, or on a given one, for a server of this machine."""
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, port: int = 0) -> None:
         self._target_port = target_port
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self._is_ended = threading.Event()
         self._thread = threading.Thread(target=self._serve)
         self.port: int = self._listener.getsockname()[1]

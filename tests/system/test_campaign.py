@@ -23,7 +23,8 @@ def test_all_campaigns_together_take_at_most_25_minutes() -> None:
 
 @pytest.mark.parametrize("budget", budgets(), ids=lambda budget: budget.name)
 def test_larger_scales_run_more(budget: Budget) -> None:
-    assert 0 < budget.test <= budget.issue <= budget.torture
+    assert 0 <= budget.test <= budget.issue <= budget.torture
+    assert budget.test or not budget.budget_s
     assert 0 < budget.piece <= budget.issue
 
 
@@ -92,3 +93,14 @@ def test_fewer_cycles_than_a_test_run_is_a_failure(tmp_path: Path) -> None:
     script = tmp_path / "few.py"
     script.write_text('print(\'{"is_good": true, "count": 1}\')\n')
     assert not campaign.run(replace(BUDGET, command=(str(script),), budget_s=0), "make")
+
+
+def test_a_campaign_without_a_share_is_left_to_the_larger_scales(tmp_path: Path) -> None:
+    budget = replace(scripted(tmp_path, is_good=False), test=0, budget_s=0)
+    assert campaign.run(budget, "make")
+    assert not campaign.run(budget, "issue")
+
+
+def test_a_whole_campaign_is_one_piece(tmp_path: Path) -> None:
+    budget = replace(scripted(tmp_path), is_whole=True)
+    assert [piece.count for piece in campaign.pieces(budget, "issue", already=3)] == [7]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -100,12 +101,14 @@ class Container:
         layers: read-only file systems, the uppermost first.
         folder: its own; what it changes is in `folder / "changed"`, a layer for others.
         shown: folders of this machine that it can read, by the paths that they have there.
+        network: a network namespace that it shares; None: one of its own, a loopback alone.
 
     """
 
     layers: Sequence[Path]
     folder: Path
     shown: Mapping[str, Path] = field(default_factory=dict)
+    network: Path | None = None
     nspawn: subprocess.Popen[bytes] = field(init=False)
 
     @property
@@ -162,18 +165,29 @@ class Container:
         assert code == WANTS_REBOOT, code
         self._boot()
 
+    def cut_power(self) -> None:
+        """End everything in it at once, as a power cut does, and boot again.
+
+        What had not reached the disk is still there: tests/faults/powercut.py is for that.
+        """
+        os.kill(int(self._leader()), signal.SIGKILL)
+        self.nspawn.wait(BOOT_LIMIT_S)
+        self._boot()
+
     def service(self, what: str, unit: str = "edge-agent.service") -> str:
         """Return a property of a service."""
         return self.run("systemctl", "show", "--property", what, "--value", unit).strip()
 
     def _boot(self) -> None:
+        network = f"--network-namespace-path={self.network}" if self.network else ""
         with (self.folder / "console").open("ab") as console:
             self.nspawn = subprocess.Popen(
                 (
                     # However these tests end, the container ends with them.
                     *("setpriv", "--pdeathsig", "KILL"),
                     *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot"),
-                    *("--private-network", "--machine=gateway", f"--directory={self.root}"),
+                    *(network or "--private-network", "--machine=gateway"),
+                    f"--directory={self.root}",
                     *(f"--bind-ro={path}:{there}" for there, path in self.shown.items()),
                 ),
                 stdin=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ from central_sync.store.embedded.admission import Admissions
 from central_sync.store.embedded.archive import ArchiveTables
 from central_sync.store.embedded.clocks import ClockTables
 from central_sync.store.embedded.database import Database
+from central_sync.store.embedded.enrolment import EnrolmentTables
 from central_sync.store.embedded.fleet import FleetTables
 from central_sync.store.embedded.ledger import LedgerTables
 from central_sync.store.embedded.log import LogTables
@@ -20,6 +21,7 @@ __all__ = ["EmbeddedStore"]
 
 class EmbeddedStore(
     RegistryTables,
+    EnrolmentTables,
     RecordTables,
     Admissions,
     LedgerTables,

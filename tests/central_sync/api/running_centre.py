@@ -9,9 +9,10 @@ from typing import Any
 
 import httpx
 
-from central_sync.app import Centre, listening_socket, opened, serving
+from central_sync.app import Centre, opened, serving
 from central_sync.config import CentreSettings
 from central_sync.ingest.decoder import ReadBodies, read_here
+from central_sync.listening import listening_socket
 from edge_agent.wire.frame import MEDIA_TYPE
 from edge_agent.wire.receipt import Receipt
 from tests.central_sync.ingest.signed_chain import TEN, S, SignedChain

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ewcheck import chain, coverage, polls, receipt, store
 from ewcheck.batch import Batch, Keys, verified
 from ewcheck.chain import Links
+from ewcheck.events import nanoseconds
 from ewcheck.faults import Faults, InvalidError, Kind
 from ewcheck.journal import committed
 
@@ -60,6 +61,7 @@ class Judge:
     scan_count: int = 0
     empty_scan_count: int = 0
     headstone_count: int = 0
+    boots: list[tuple[int, bool]] = field(default_factory=list)
 
     def take_centre(self) -> None:
         """Verify every batch of the centre; its file must hold none twice."""
@@ -101,7 +103,7 @@ class Judge:
         return batch
 
     def _take(self, batch: Batch) -> None:
-        """Count a batch, its gaps and its scans."""
+        """Count a batch, its gaps, its boots and its scans."""
         self.batches[batch.header.batch_hash] = Links.of(batch)
         self.row_count += len(batch.rows)
         self.scan_count += batch.scan_count
@@ -112,6 +114,8 @@ class Judge:
                     self.gaps.add(event)
                 elif event["type"] == "loss":
                     self.gaps.add_loss(event)
+                elif event["type"] == "boot":
+                    self.boots.append((nanoseconds(event, "at_ns"), event["clean"] is True))
             except InvalidError as error:
                 self.faults.add(Kind.INVALID, batch.header.name, str(error))
         if self.owners:
@@ -221,6 +225,7 @@ def judged(evidence: Evidence) -> dict[str, object]:
         "polls_found": len(judge.found),
         **{f"polls_{name}": count for name, count in excused.items()},
         "gaps": len(judge.gaps.seen),
+        "boots_clean": [is_clean for _, is_clean in sorted(judge.boots)],
         **{kind.value: judge.faults.counts[kind] for kind in Kind},
         "first_faults": judge.faults.first,
     }

@@ -11,7 +11,7 @@ from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.vocabulary import UNKNOWN_ERROR_MS
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
