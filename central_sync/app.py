@@ -24,6 +24,7 @@ from central_sync.api.body import BodyReader
 from central_sync.api.enrolment import EnrolmentRoutes
 from central_sync.api.files import Files
 from central_sync.api.headers import SecurityHeaders
+from central_sync.api.server import Server, server_config
 from central_sync.api.service import Service, StoreCollector
 from central_sync.api.uploads import Uploads
 from central_sync.config import CentreSettings, ExitCode, OperatorError
@@ -31,8 +32,10 @@ from central_sync.enrol.office import Office
 from central_sync.evaluate.hour import Evaluator
 from central_sync.evaluate.plan_file import load_plan
 from central_sync.ingest.admit import admit
+from central_sync.ingest.allowance import Allowances
 from central_sync.ingest.bundles import Bundles
 from central_sync.ingest.committer import Committer
+from central_sync.ingest.decoder import Decoders, ReadBodies, read_here
 from central_sync.ingest.metrics import IngestMetrics
 from central_sync.ingest.receipt_key import (
     load_receipt_key,
@@ -41,7 +44,6 @@ from central_sync.ingest.receipt_key import (
     receipts_by,
 )
 from central_sync.ingest.upload import Ingest
-from central_sync.listening import Server, server_config
 from central_sync.model import AlarmCode
 from central_sync.pages import routes
 from central_sync.programs.plan import Plan
@@ -151,12 +153,14 @@ def _witness(settings: CentreSettings, store: Store) -> tuple[Witness, str | Non
 class Behind:
     """What stands behind the web application while it serves.
 
-    `worker` is told when there may be something to compute; `security` is None without TLS.
+    `worker` is told when there may be something to compute; `read_bodies` reads new batches;
+    `security` is None without TLS.
     """
 
     committer: Committer
     plan: Plan
     worker: Worker
+    read_bodies: ReadBodies
     security: Security | None
 
 
@@ -175,6 +179,8 @@ def web(centre: Centre, behind: Behind) -> FastAPI:
         receipt_key=centre.receipt_key.verifying_key,
         metrics=IngestMetrics.register(registry),
         on_stored=worker.stored,
+        allowances=Allowances(settings.limits, time.monotonic),
+        read_bodies=behind.read_bodies,
     )
     bundles = Bundles(store=store, allow_simulated=settings.allow_simulated)
     app.router.routes += Uploads(ingest, bodies).routes
@@ -208,14 +214,22 @@ def _enrolment(centre: Centre, security: Security | None, bodies: BodyReader) ->
 
 
 @asynccontextmanager
-async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator[Server]:
+async def serving(
+    centre: Centre, listener: socket.socket, *, read_bodies: ReadBodies = read_here
+) -> AsyncIterator[Server]:
     """Serve on a socket while the body runs; on the way out requests under way are finished."""
     committer = Committer(centre.store)
     plan = load_plan(centre.settings.plan)
     evaluator = Evaluator(store=centre.store, plan=plan, parts=centre.settings.parts)
     worker = Worker(evaluator, now_ns=centre.now_ns)
     security = centre.security()
-    behind = Behind(committer=committer, plan=plan, worker=worker, security=security)
+    behind = Behind(
+        committer=committer,
+        plan=plan,
+        worker=worker,
+        read_bodies=read_bodies,
+        security=security,
+    )
     config = server_config(centre.settings, web(centre, behind))
     server = Server(config)
     context = None if security is None else security.context()
@@ -264,11 +278,12 @@ async def serve(centre: Centre, listener: socket.socket, told: Callable[[str], N
     host, port = listener.getsockname()[:2]
     scheme = "http" if centre.settings.tls is None else "https"
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-    async with serving(centre, listener):
-        if centre.log_fault is not None:
-            log.error("log.rewritten", reason=centre.log_fault)
-        log.info("centre.started", address=address, state=str(centre.settings.state))
-        told(address)
-        await stop.wait()
-        log.info("centre.stopping")
+    with Decoders() as decoders:
+        async with serving(centre, listener, read_bodies=decoders):
+            if centre.log_fault is not None:
+                log.error("log.rewritten", reason=centre.log_fault)
+            log.info("centre.started", address=address, state=str(centre.settings.state))
+            told(address)
+            await stop.wait()
+            log.info("centre.stopping")
     log.info("centre.stopped")

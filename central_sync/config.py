@@ -31,11 +31,16 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one process takes at a time; beyond it a request is answered 503 and may come again."""
+    """What one process takes at a time, and of one gateway in a minute.
+
+    Beyond it a request is answered 503, or 429, and may come again.
+    """
 
     connections: int = 1000
     body_timeout_s: float = 60.0
     bytes_in_flight: int = 128 * 1024 * 1024
+    requests_per_minute: int = 600
+    bytes_per_minute: int = 256 * 1024 * 1024
 
     def __post_init__(self) -> None:
         if not self.connections >= 1:
@@ -44,6 +49,10 @@ class Limits:
             raise ValueError("body_timeout_s must be above 0")
         if not self.bytes_in_flight >= 64 * 1024 * 1024:
             raise ValueError("bytes_in_flight must be at least 67108864: the largest bundle")
+        if not self.requests_per_minute >= 1:
+            raise ValueError("requests_per_minute must be at least 1")
+        if not self.bytes_per_minute >= 8 * 1024 * 1024:
+            raise ValueError("bytes_per_minute must be at least 8388608: the largest request")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,8 @@
-"""The socket and the web server on it: limits, and no will of its own."""
+"""The socket on which the centre listens."""
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
 
-import uvicorn
-from fastapi import FastAPI
-
-from central_sync.api.protocol import BoundedProtocol
 from central_sync.config import CentreSettings, ExitCode, OperatorError
-
-# A stop waits this long for requests under way; a gateway that was cut off asks again.
-STOP_TIMEOUT_S: Final = 10
-# Longer than the agent's upload interval of 60 s, so that one connection serves a gateway.
-KEEP_ALIVE_S: Final = 75
 
 
 def listening_socket(settings: CentreSettings) -> socket.socket:
@@ -39,29 +27,3 @@ def listening_socket(settings: CentreSettings) -> socket.socket:
             exit_code=ExitCode.PERMISSION if denied else ExitCode.UNAVAILABLE,
         ) from fault
     return listener
-
-
-class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: stopping is decided in `app.serve`."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
-
-
-def server_config(settings: CentreSettings, app: FastAPI) -> uvicorn.Config:
-    """Return what the server is told."""
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=settings.limits.connections,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_TIMEOUT_S,
-        http=BoundedProtocol,
-        ws="none",
-    )

@@ -20,7 +20,7 @@ from edge_agent.clock import NS_PER_S, Clock, SystemClock, boot_id
 from edge_agent.committer import Committer
 from edge_agent.config.model import AgentFile
 from edge_agent.config.plan import Plan
-from edge_agent.configured import Configured, documents_kept, told_lasting
+from edge_agent.configured import Configured, clock_of, documents_kept, told_lasting
 from edge_agent.hardware import hardware_facts
 from edge_agent.health.server import serve_health
 from edge_agent.health.systemd import Notifier, Progress, feed_watchdog, watchdog_s
@@ -51,7 +51,7 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
         reread: reads the configuration again, when SIGHUP asks for it.
 
     """
-    settings, clock, progress = plan.settings, SystemClock(), Progress()
+    settings, progress = plan.settings, Progress()
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
     limit_s = watchdog_s(os.environ, pid=os.getpid())
     hardware = hardware_facts(settings.buffer.path.parent)
@@ -59,6 +59,7 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
     keys = NextKey(key_file=settings.gateway.key_file)
     active = Configured.of(plan, settled_key(keys, settings.buffer.path, credentials_folder()))
     active = active.knowing(*keys.earlier)
+    clock = await clock_of(SystemClock(), settings.buffer.path, active.origin, boot.boot_id)
     uploader = active.uploader(load_receipt_keys(settings.centre.receipt_key_file))
     fraction = secrets.SystemRandom().random
     intake = Intake(active.judges, clock=clock, commit_interval_s=settings.buffer.commit_interval_s)
@@ -69,6 +70,7 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
     ):
         await documents_kept(buffer, plan)
         intake.remember(await buffer.marks())
+        intake.clock_watch.begin(clock.held_ns)
         for changed in await hardware_changes(buffer, hardware, now=clock.now()):
             intake.record(changed)
         salvager = Salvager(

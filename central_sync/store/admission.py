@@ -51,7 +51,8 @@ class Contents:
     """A body that is what was signed and obeys the format, reduced to what the store keeps of it.
 
     `quarters`: numbers of UTC quarter-hours since 1970 that hold a row's `at`, rising;
-    `has_strays`: rows bear other times, too, for which no hour is computed.
+    `has_strays`: rows bear other times, too, for which no hour is computed; `mono_min`, `mono_max`:
+    of its rows, None where there are none; `has_step`: its clock was set, an event says.
     """
 
     at_min: int | None
@@ -60,6 +61,9 @@ class Contents:
     previous: Previous | None
     losses: tuple[Loss, ...]
     has_strays: bool = False
+    mono_min: int | None = None
+    mono_max: int | None = None
+    has_step: bool = False
     rotation: Rotation | None = None
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from central_sync.model import (
     Alarm,
     AlarmCode,
+    Around,
     ChainHead,
     Counts,
     DirtyHour,
@@ -153,6 +154,13 @@ class Record(Protocol):
         """
         ...
 
+    def around(self, stored: StoredBatch, *, until_ns: int | None = None) -> Around:
+        """Return the batches of trusted clocks next to a stored one.
+
+        `until_ns`: only what was received by then, UTC ns of the centre's clock.
+        """
+        ...
+
     def is_bundle_wanted(self, config_hash: Hash) -> bool:
         """Return whether a stored batch names this configuration, here already or not."""
         ...
@@ -205,6 +213,14 @@ class Ledger(Protocol):
 
     def mark_dirty(self, gateway_id: UUID, from_ns: int, to_ns: int) -> None:
         """Mark every hour of [from_ns, to_ns) dirty: a recomputation was asked for."""
+        ...
+
+    def retime(self, limit: int) -> int:
+        """Look again at batches of untrusted clocks around which more became known.
+
+        Makes them findable by their new times and these hours dirty; returns how many there were,
+        at most `limit`.
+        """
         ...
 
     def settle_hour(

@@ -6,6 +6,7 @@ Times are UTC nanoseconds, UUIDs their 16 bytes, hashes 32 bytes. There is no ro
 
 import sqlalchemy as sa
 
+import central_sync.store.enrolment_schema  # noqa: F401 - describes its tables
 from central_sync.store.tables import BYTES, INT64, METADATA, TEXT, by_key, by_rowid, col, key
 
 __all__ = ["METADATA"]
@@ -27,40 +28,6 @@ by_key(
     col("public_key", BYTES),
     col("added_ns", INT64),
     sa.Index("gateway_key_by_id", "key_id", unique=True),
-)
-by_key(
-    "revoked_key",
-    key("key_id", BYTES),
-    col("revoked_ns", INT64),
-    col("reason", TEXT),
-)
-by_key(
-    "revoked_from",
-    key("key_id", BYTES),
-    key("chain_id", BYTES),
-    col("batch_no", INT64),
-)
-by_key(
-    "enrolment_token",
-    key("token_hash", BYTES),
-    col("gateway_id", BYTES),
-    col("made_ns", INT64),
-    col("expires_ns", INT64),
-    col("tries", sa.Integer()),
-    col("used_ns", INT64, may_lack=True),
-    col("signing_key", BYTES, may_lack=True),
-    col("tls_hash", BYTES, may_lack=True),
-    sa.Index("enrolment_token_by_gateway", "gateway_id"),
-)
-by_key(
-    "certificate",
-    key("serial", BYTES),
-    col("gateway_id", BYTES),
-    col("tls_hash", BYTES),
-    col("issued_ns", INT64),
-    col("expires_ns", INT64),
-    col("revoked_ns", INT64, may_lack=True),
-    sa.Index("certificate_by_gateway", "gateway_id"),
 )
 
 # The record: signed bytes, verbatim.
@@ -95,6 +62,35 @@ by_key(
     key("gateway_id", BYTES),
     key("quarter", INT64),
     key("batch_id", INT64),
+)
+# What is known of the clocks of gateways (docs/calculations.md section 9).
+by_key(
+    "clock_anchor",
+    key("gateway_id", BYTES),
+    key("boot_count", INT64),
+    key("boot_id", BYTES),
+    key("mono_ns", INT64),
+    key("batch_id", INT64),
+    col("wall_ns", INT64),
+    col("error_ns", INT64),
+)
+by_key(
+    "clock_doubt",
+    key("gateway_id", BYTES),
+    key("boot_count", INT64),
+    key("boot_id", BYTES),
+    key("mono_ns", INT64),
+    key("batch_id", INT64),
+    col("mono_min", INT64),
+    col("mono_max", INT64),
+    col("quarters", TEXT),
+    col("is_due", sa.Integer()),
+    sa.Index(
+        "clock_doubt_due",
+        "gateway_id",
+        sqlite_where=sa.text("is_due"),
+        postgresql_where=sa.text("is_due <> 0"),
+    ),
 )
 by_key(
     "chain",

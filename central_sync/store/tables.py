@@ -1,4 +1,4 @@
-"""How tables are described: columns, keys, and what SQLite needs to be told about each."""
+"""The words in which `central_sync.store.schema` describes tables."""
 
 from typing import Any
 

@@ -19,6 +19,7 @@ from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
 from edge_agent.wire.vocabulary import Hash
 
+NEWEST_LOOKED_AT: Final = 8
 # What reading damaged bytes can raise besides our own errors: a value of another type (bytes where
 # a number was stored have none of its methods), a number out of range, or whatever SQLite says: it
 # runs out of memory over a damaged schema, however much there is.
@@ -112,6 +113,18 @@ def key_after(path: Path) -> Hash | None:
     return Hash(bytes.fromhex(str(last.fields["key"])))
 
 
+def newest_verified(
+    path: Path, *, gateway_id: UUID, key: VerifyingKey, limit: Limit
+) -> Head | None:
+    """Return the newest batch of a buffer that nobody has open; None where none is readable.
+
+    Only a few rows are looked at: how many are damaged is for the opening to find out.
+    """
+    few = f"DESC LIMIT {NEWEST_LOOKED_AT}"
+    with closing(_verified_heads(path, few, gateway_id, key, limit)) as heads:
+        return next(heads, None)
+
+
 def _verified_heads(
     path: Path, order: str, gateway_id: UUID, key: VerifyingKey, limit: Limit
 ) -> Generator[Head, None, None]:
@@ -119,7 +132,7 @@ def _verified_heads(
     try:
         with opened_read_only(path, limit) as connection:
             for row in connection.execute(
-                "SELECT position, batch_hash, header, signature FROM sealed"  # noqa: S608 - DESC or ASC, from above
+                "SELECT position, batch_hash, header, signature FROM sealed"  # noqa: S608 - from above
                 f" WHERE position > 0 ORDER BY position {order}"
             ):
                 head = _verified_head(row, gateway_id, key)

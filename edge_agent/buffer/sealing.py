@@ -60,7 +60,9 @@ class Sealer:
             now, self.clock.trust(), boot_count=self.boot_count, boot_id=self._boot.boot_id
         )
         boot = self._boot if is_durable and not self._is_boot_told else None
-        first = opening_events(place, stamp=stamp, origin=self.origin, boot=boot)
+        first = opening_events(
+            place, stamp=stamp, origin=self.origin, boot=boot, told=portion.events
+        )
         lost = losses(given, reason=reason, at=now)
         lines = [event.line for event in (*first, *lost, *portion.events)]
         if isinstance(portion, NextKey):

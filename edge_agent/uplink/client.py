@@ -24,6 +24,7 @@ from edge_agent.uplink.own_copy import is_intact
 from edge_agent.uplink.policy import back_off_s, hold_s, retry_after_s
 from edge_agent.uplink.protocol import after, examined, interval_began
 from edge_agent.uplink.request import LIVE_FRAMES, is_finished, need, next_request
+from edge_agent.uplink.skew import skew_ns
 from edge_agent.uplink.state import LARGEST_FRAMES, Pause, State
 from edge_agent.uplink.tally import Tally, UplinkStatus
 from edge_agent.wire.frame import MEDIA_TYPE, FrameFlag, encode_batch, encode_receipt
@@ -180,7 +181,9 @@ class Uplink(Generic[HeldT]):
         self._state, request = next_request(self._state, holding)
         if request is None:
             return None
+        sent_ns = self._clock.now().utc_ns
         reply = await self._reply(request, found)
+        answered_ns = self._clock.now().utc_ns
         answer = None if reply is None else parse_answer(reply.status, reply.body)
         # Up to 256 signatures are verified: too long for the loop on a small gateway.
         outcome = await asyncio.to_thread(after, self._state, request, answer, self._trust)
@@ -193,6 +196,11 @@ class Uplink(Generic[HeldT]):
         utc_ns = self._clock.now().utc_ns
         if answer is not None:
             self._tally.answered(answer, outcome, utc_ns=utc_ns)
+        if reply is not None:
+            received_ns = [receipt.received_ns for receipt in outcome.settle]
+            self._tally.compared(
+                skew_ns(sent_ns, answered_ns, date=reply.date, received_ns=received_ns)
+            )
         self._tally.settled(request, outcome.settle, utc_ns=utc_ns)
         self._tally.alarmed(outcome.state)
         await self._follow_up(outcome)

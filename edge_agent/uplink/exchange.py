@@ -63,6 +63,7 @@ class Reply:
     status: int
     body: bytes
     retry_after: str | None
+    date: str | None
 
 
 class Exchange:
@@ -155,6 +156,7 @@ class Exchange:
                     status=response.status_code,
                     body=await _whole(response),
                     retry_after=response.headers.get("retry-after"),
+                    date=response.headers.get("date"),
                 )
         except (httpx.HTTPError, OSError) as fault:
             raise NoAnswerError(f"{type(fault).__name__}: {fault}".rstrip(": ")) from fault

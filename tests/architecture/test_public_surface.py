@@ -67,6 +67,7 @@ event_fields.Form
 event_fields.fields_fault
 event_fields.is_integer
 event_fields.is_nanoseconds
+events.CLOCK_STEP
 events.CONFIG_APPLIED
 events.CONTINUE
 events.Event

@@ -5,6 +5,7 @@ from pathlib import Path
 from central_sync.store.admission import Admit, Sign
 from central_sync.store.embedded.admission import Admissions
 from central_sync.store.embedded.archive import ArchiveTables
+from central_sync.store.embedded.clocks import ClockTables
 from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.enrolment import EnrolmentTables
 from central_sync.store.embedded.fleet import FleetTables
@@ -24,6 +25,7 @@ class EmbeddedStore(
     RecordTables,
     Admissions,
     LedgerTables,
+    ClockTables,
     FleetTables,
     LogTables,
     ArchiveTables,

@@ -23,7 +23,7 @@ from central_sync.store.admission import (
     Submission,
     Warned,
 )
-from central_sync.store.embedded import alarms, holes, keys, lines, log
+from central_sync.store.embedded import alarms, clocks, holes, keys, lines, log
 from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.ledger import mark_quarters
 from central_sync.store.embedded.record import missing_bundles
@@ -200,6 +200,7 @@ class _Accepting:
             self.tallies[header.gateway_id].last_header = candidate.header_bytes
         gateway = header.gateway_id.bytes
         for moved in lines.moved_by(self.connection, header):
+            clocks.look_again(self.connection, header.gateway_id)
             self.dirty.update((gateway, quarter) for quarter in moved.quarters)
             if moved.is_branch:
                 self._raise(header.gateway_id, fork_alarm(header.chain_id, moved.batch_no))
@@ -237,12 +238,10 @@ class _Accepting:
             "insert into batch_quarter (gateway_id, quarter, batch_id) values (?, ?, ?)",
             [(gateway, quarter, batch_id) for quarter in contents.quarters],
         )
+        more = clocks.note(self.connection, candidate.header, contents, batch_id, self.now_ns)
         if not is_branch:
-            self.dirty.update((gateway, quarter) for quarter in contents.quarters)
-        if contents.rotation is not None:
-            keys.follow(
-                self.connection, candidate.header.gateway_id, contents.rotation, now_ns=self.now_ns
-            )
+            self.dirty.update((gateway, quarter) for quarter in {*contents.quarters, *more})
+        keys.follow(self.connection, candidate.header, contents, now_ns=self.now_ns)
         config = (gateway, candidate.header.config_hash)
         if config not in self.configs:
             self.configs.add(config)

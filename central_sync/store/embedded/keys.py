@@ -1,21 +1,24 @@
 """Signing keys that follow one another, inside the accept transaction."""
 
 import sqlite3
-from uuid import UUID
 
 from central_sync.model import AlarmCode
-from central_sync.store.admission import Rotation, Warned
+from central_sync.store.admission import Contents, Warned
 from central_sync.store.embedded.alarms import raise_alarm
 from central_sync.store.embedded.enrolment import add_key
+from edge_agent.wire.header import Header
 
 
 def follow(
-    connection: sqlite3.Connection, gateway_id: UUID, rotation: Rotation, *, now_ns: int
+    connection: sqlite3.Connection, header: Header, contents: Contents, *, now_ns: int
 ) -> None:
-    """Register the key that a signed event brings, or raise an alarm about it.
+    """Register the key that a signed event of a batch brings, or raise an alarm about it.
 
     The old key stays: batches under it may still be on their way. Who has lost it revokes it.
     """
+    rotation, gateway_id = contents.rotation, header.gateway_id
+    if rotation is None:
+        return
     fault = rotation.fault
     if rotation.public_key is not None:
         try:
