@@ -8,9 +8,10 @@ import sys
 import structlog
 import uvloop
 
-from central_sync.app import listening_socket, opened, serve
+from central_sync.app import opened, serve
 from central_sync.cli.settings import settings_of
 from central_sync.config import ExitCode
+from central_sync.listening import listening_socket
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

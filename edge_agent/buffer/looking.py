@@ -97,10 +97,16 @@ class Looking:
             return (*await self._durable(positions), *self._in_memory())[:limit]
 
     async def newest(self, limit: int) -> tuple[Held, ...]:
-        """Return the newest batches without a receipt, oldest first."""
+        """Return the newest batches without a receipt, oldest first.
+
+        The centre learns of another key by the last batch of the one before: only those under the
+        key of the oldest.
+        """
         async with self._lock:
             positions = newest_positions(self._writer.ledger.waiting, limit)
-            return (*await self._durable(positions), *self._in_memory())[-limit:]
+            found = (*await self._durable(positions), *self._in_memory())[-limit:]
+            oldest = self._writer.ledger.backlog.oldest
+            return tuple(one for one in found if oldest is None or one.key_id == oldest.key_id)
 
     async def held_from(self, chain_id: UUID, batch_no: int, limit: int) -> tuple[Held, ...]:
         """Return batches of one chain from a number on, receipted or not, oldest first."""

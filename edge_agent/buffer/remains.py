@@ -5,7 +5,7 @@ take bytes from wherever they lie.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -81,10 +81,17 @@ class Sighted:
 class Remains:
     """The files of one quarantine, read for one gateway and one key."""
 
-    def __init__(self, pages: Pages, *, gateway_id: UUID, key: VerifyingKey) -> None:
+    def __init__(
+        self,
+        pages: Pages,
+        *,
+        gateway_id: UUID,
+        key: VerifyingKey,
+        earlier: Iterable[VerifyingKey] = (),
+    ) -> None:
         self._pages = pages
         self._gateway_id = gateway_id
-        self._key = key
+        self._keys = {one.key_id: one for one in (*earlier, key)}
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._foreign_count = 0
 
@@ -219,8 +226,8 @@ class Remains:
     def _is_ours(self, header_bytes: bytes, signature: bytes) -> bool:
         try:
             header = Header.unpack(header_bytes)
-            self._key.verify(BATCH_CONTEXT, header_bytes, signature)
-        except RefusedError:
+            self._keys[header.key_id].verify(BATCH_CONTEXT, header_bytes, signature)
+        except (RefusedError, KeyError):
             return False
         return header.gateway_id == self._gateway_id
 

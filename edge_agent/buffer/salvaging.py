@@ -70,7 +70,6 @@ class Salvager:
         self._buffer = buffer
         self._path = path
         self._gateway_id = origin.gateway_id
-        self._key = origin.key.verifying_key
         self._clock = clock
         self._tell = tell
         self._generation = buffer.counters.quarantined
@@ -231,9 +230,19 @@ class Salvager:
 
     @asynccontextmanager
     async def _remains(self, folder: Path) -> AsyncIterator[tuple[Pages, Remains]]:
+        async with self._lent() as writer:
+            origin = writer.sealer.origin  # another key may have followed since the start
         pages = await asyncio.to_thread(Pages, folder / self._path.name)
         with pages:
-            yield pages, Remains(pages, gateway_id=self._gateway_id, key=self._key)
+            yield (
+                pages,
+                Remains(
+                    pages,
+                    gateway_id=self._gateway_id,
+                    key=origin.key.verifying_key,
+                    earlier=origin.earlier,
+                ),
+            )
 
     async def _postpone(self, reason: str) -> None:
         if reason != self._reason:

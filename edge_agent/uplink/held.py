@@ -132,6 +132,10 @@ class Source(Protocol[HeldT]):
         """Take verified receipts; return for how many batches they were the first."""
         ...
 
+    async def give_up(self, batches: Iterable[HeldT]) -> int:
+        """Give up batches whose copies are damaged, signed; return how many those were."""
+        ...
+
     async def document(self, digest: Hash) -> Document | None:
         """Return a bundle or a profile file, or None if there is none of this hash."""
         ...

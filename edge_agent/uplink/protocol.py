@@ -84,8 +84,8 @@ def _forked(outcome: Outcome) -> Outcome:
 def examined(outcome: Outcome, *, is_good: bool) -> Outcome:
     """Return the outcome once our own copy of `outcome.examine` was checked.
 
-    A damaged copy is kept and not sent; so is a good one that the centre refused MOST_BLAMES
-    times. The batches behind it go on, saying that it follows later.
+    A damaged copy is not sent, and kept until it is `given_up`; so is a good one that the centre
+    refused MOST_BLAMES times. The batches behind it go on, saying that it follows later.
     """
     state, held = outcome.state, outcome.examine
     if held is None:
@@ -100,6 +100,15 @@ def examined(outcome: Outcome, *, is_good: bool) -> Outcome:
         return _withheld(outcome, held, Alarm.GOOD_COPY_REFUSED)
     blame = Blame(batch_hash=held.batch_hash, count=count)
     return replace(outcome, state=replace(state, blamed=blame), examine=None)
+
+
+def given_up(outcome: Outcome, held: Held) -> Outcome:
+    """Return the outcome once a damaged copy is gone and a loss event says so.
+
+    There is nothing left of it to hold back; the batch behind it finds the centre without it.
+    """
+    withheld = outcome.state.withheld - {held.batch_hash}
+    return replace(outcome, state=replace(outcome.state, withheld=withheld))
 
 
 def _withheld(outcome: Outcome, held: Held, alarm: Alarm) -> Outcome:

@@ -153,7 +153,10 @@ class Centre:
             )
             for one in batches
         )
-        gateway_id = batches[0].header.gateway_id
+        return self.take_request(batches[0].header.gateway_id, request)
+
+    def take_request(self, gateway_id: UUID, request: bytes) -> Outcome:
+        """Take the frames of an upload."""
         submission = prepared(gateway_id, request, store=self.store, receipt_key=self.receipt_key)
         (outcome,) = self.store.accept([submission])
         return outcome
