@@ -70,7 +70,7 @@ def utc_ns() -> int:
 class Centre:
     """The parts that live as long as the process.
 
-    `log_fault`: why the log had to go on under another key when it was opened; None: it had not.
+    `log_fault`: why the log was not what was vouched for when it was opened; None: it was.
     """
 
     settings: CentreSettings
@@ -112,13 +112,18 @@ def migrate(settings: CentreSettings) -> tuple[str | None, str | None]:
 
 
 @contextmanager
-def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Centre]:
-    """Yield the centre's parts over its state folder, which is migrated first."""
+def opened(
+    settings: CentreSettings, *, now_ns: NowNs = utc_ns, may_restart_log: bool = False
+) -> Iterator[Centre]:
+    """Yield the centre's parts over its state folder, which is migrated first.
+
+    `may_restart_log`: only for the service, beside which no other holds the log's key.
+    """
     migrate(settings)
     key = load_receipt_key(settings.receipt_key)
     store = EmbeddedStore(settings.database, admit=admit, sign=receipts_by(key), now_ns=now_ns)
     try:
-        witness, log_fault = _witness(settings, store)
+        witness, log_fault = _witness(settings, store, may_restart=may_restart_log)
         store.begin_log(witness.note_key, key.verifying_key)
         yield Centre(
             settings=settings,
@@ -132,11 +137,13 @@ def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Cent
         store.close()
 
 
-def _witness(settings: CentreSettings, store: Store) -> tuple[Witness, str | None]:
-    """Return who vouches for the log; under a new key, and why, if it is not what was vouched for.
+def _witness(
+    settings: CentreSettings, store: Store, *, may_restart: bool
+) -> tuple[Witness, str | None]:
+    """Return who vouches for the log, and why it is not what was vouched for, if it is not.
 
-    A store that was restored from a backup goes on, and so does its log, but never under the name
-    that signed what is no longer true.
+    A store that was restored from a backup goes on, and so does its log, but under a new key:
+    never under the name that signed what is no longer true.
     """
     file = settings.log_checkpoint
     witness = Witness(store=store, key=load_receipt_key(settings.log_key), file=file)
@@ -144,6 +151,8 @@ def _witness(settings: CentreSettings, store: Store) -> tuple[Witness, str | Non
     if fault is None:
         return witness, None
     store.raise_alarm(AlarmCode.LOG, None, detail=fault)
+    if not may_restart:
+        return witness, fault
     retire(witness, settings.log_key)
     make_receipt_key(settings.log_key)
     return Witness(store=store, key=load_receipt_key(settings.log_key), file=file), fault

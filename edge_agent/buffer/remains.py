@@ -233,7 +233,7 @@ class Remains:
 
     def _is_of_another(self, header: Header) -> bool:
         """Return whether a batch says itself that another gateway or key made it."""
-        return (header.gateway_id, header.key_id) != (self._gateway_id, self._key.key_id)
+        return header.gateway_id != self._gateway_id or header.key_id not in self._keys
 
     def _is_seen(self, header_bytes: bytes) -> bool:
         return batch_hash(header_bytes)[:NAME_BYTES] in self._seen

@@ -121,7 +121,7 @@ class Centre:
         self.clock = Clock(now_ns)
         self.settings = CentreSettings(state=state, allow_simulated=True)
         migrate(self.settings)
-        self._opened = opened(self.settings, now_ns=self.clock)
+        self._opened = opened(self.settings, now_ns=self.clock, may_restart_log=True)
         self.parts = self._opened.__enter__()
         self.store: Store = self.parts.store
         self.receipt_key = self.parts.receipt_key.verifying_key
