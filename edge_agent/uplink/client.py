@@ -22,7 +22,7 @@ from edge_agent.uplink.held import HeldT, Holding
 from edge_agent.uplink.joining import joined
 from edge_agent.uplink.own_copy import is_intact
 from edge_agent.uplink.policy import back_off_s, hold_s, retry_after_s
-from edge_agent.uplink.protocol import after, examined, given_up, interval_began
+from edge_agent.uplink.protocol import after, examined, gave_up, interval_began
 from edge_agent.uplink.request import LIVE_FRAMES, is_finished, need, next_request
 from edge_agent.uplink.skew import skew_ns
 from edge_agent.uplink.state import LARGEST_FRAMES, Pause, State
@@ -189,10 +189,9 @@ class Uplink(Generic[HeldT]):
         outcome = await asyncio.to_thread(after, self._state, request, answer, self._trust)
         if outcome.examine is not None:
             blamed = found[outcome.examine.batch_hash]
-            is_good = await self._is_good(blamed)
-            outcome = examined(outcome, is_good=is_good)
-            if not is_good and await self._source.give_up([blamed]):
-                outcome = given_up(outcome, blamed)
+            outcome = examined(outcome, is_good=await self._is_good(blamed))
+            if outcome.give_up is not None and await self._source.give_up([blamed]):
+                outcome = gave_up(outcome)
         if outcome.settle:
             await self._source.settle(outcome.settle)
         self._state = outcome.state
@@ -221,8 +220,12 @@ class Uplink(Generic[HeldT]):
             rewound = await self._source.held_from(place.chain_id, place.batch_no, LARGEST_FRAMES)
         again: list[HeldT] = []
         for wanted in wish.again:
-            found = await self._source.held_from(wanted.place.chain_id, wanted.place.batch_no, 1)
-            again += [one for one in found if one.batch_hash == wanted.batch_hash]
+            chain_id, batch_no = wanted.place.chain_id, wanted.place.batch_no
+            found = await self._source.held_from(chain_id, batch_no, 1)
+            held = [one for one in found if one.batch_hash == wanted.batch_hash]
+            if not held and wanted.batch_hash not in wish.sought:
+                held = [*await self._source.held_below(chain_id, batch_no)]
+            again += [one for one in held if one not in again]
         holding = Holding(
             count=self._source.backlog().unreceipted_count,
             oldest=oldest,
