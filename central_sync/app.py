@@ -6,15 +6,12 @@ Nesting order is stop order: the server stops taking requests first, then what i
 import asyncio
 import signal
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import DatabaseError
@@ -22,21 +19,31 @@ from sqlalchemy.exc import DatabaseError
 from central_sync import __version__
 from central_sync.api import fleet, hourly, problem
 from central_sync.api import log as log_api
+from central_sync.api.admittance import Admittance, Rules
 from central_sync.api.body import BodyReader
+from central_sync.api.enrolment import EnrolmentRoutes
 from central_sync.api.files import Files
 from central_sync.api.headers import SecurityHeaders
-from central_sync.api.protocol import BoundedProtocol
 from central_sync.api.service import Service, StoreCollector
 from central_sync.api.uploads import Uploads
 from central_sync.config import CentreSettings, ExitCode, OperatorError
+from central_sync.enrol.office import Office
 from central_sync.evaluate.hour import Evaluator
 from central_sync.evaluate.plan_file import load_plan
 from central_sync.ingest.admit import admit
+from central_sync.ingest.allowance import Allowances
 from central_sync.ingest.bundles import Bundles
 from central_sync.ingest.committer import Committer
+from central_sync.ingest.decoder import Decoders, ReadBodies, read_here
 from central_sync.ingest.metrics import IngestMetrics
-from central_sync.ingest.receipt_key import load_receipt_key, make_receipt_key, receipts_by
+from central_sync.ingest.receipt_key import (
+    load_receipt_key,
+    make_receipt_key,
+    public_pem,
+    receipts_by,
+)
 from central_sync.ingest.upload import Ingest
+from central_sync.listening import Server, server_config
 from central_sync.model import AlarmCode
 from central_sync.pages import routes
 from central_sync.programs.plan import Plan
@@ -44,16 +51,12 @@ from central_sync.store.embedded import EmbeddedStore
 from central_sync.store.migrations.upgrade import NewerSchemaError, upgrade
 from central_sync.store.port import NowNs, Store
 from central_sync.store.segments import SegmentFolder
+from central_sync.tls import Security
 from central_sync.witness.checkpoints import Witness, retire
 from central_sync.witness.keeper import Keeper
 from central_sync.witness.sealing import Sealer
 from central_sync.worker import Worker
 from edge_agent.wire.signing import SigningKey
-
-# A stop waits this long for requests under way; a gateway that was cut off asks again.
-STOP_TIMEOUT_S: Final = 10
-# Longer than the agent's upload interval of 60 s, so that one connection serves a gateway.
-KEEP_ALIVE_S: Final = 75
 
 log = structlog.get_logger()
 
@@ -67,7 +70,7 @@ def utc_ns() -> int:
 class Centre:
     """The parts that live as long as the process.
 
-    `log_fault`: why the log had to go on under another key when it was opened; None: it had not.
+    `log_fault`: why the log was not what was vouched for when it was opened; None: it was.
     """
 
     settings: CentreSettings
@@ -76,6 +79,10 @@ class Centre:
     witness: Witness
     now_ns: NowNs
     log_fault: str | None
+
+    def security(self) -> Security | None:
+        """Return what the settings make of TLS; None without."""
+        return Security.of(self.settings, now_ns=self.now_ns)
 
 
 def migrate(settings: CentreSettings) -> tuple[str | None, str | None]:
@@ -105,13 +112,18 @@ def migrate(settings: CentreSettings) -> tuple[str | None, str | None]:
 
 
 @contextmanager
-def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Centre]:
-    """Yield the centre's parts over its state folder, which is migrated first."""
+def opened(
+    settings: CentreSettings, *, now_ns: NowNs = utc_ns, may_restart_log: bool = False
+) -> Iterator[Centre]:
+    """Yield the centre's parts over its state folder, which is migrated first.
+
+    `may_restart_log`: only for the service, beside which no other holds the log's key.
+    """
     migrate(settings)
     key = load_receipt_key(settings.receipt_key)
     store = EmbeddedStore(settings.database, admit=admit, sign=receipts_by(key), now_ns=now_ns)
     try:
-        witness, log_fault = _witness(settings, store)
+        witness, log_fault = _witness(settings, store, may_restart=may_restart_log)
         store.begin_log(witness.note_key, key.verifying_key)
         yield Centre(
             settings=settings,
@@ -125,11 +137,13 @@ def opened(settings: CentreSettings, *, now_ns: NowNs = utc_ns) -> Iterator[Cent
         store.close()
 
 
-def _witness(settings: CentreSettings, store: Store) -> tuple[Witness, str | None]:
-    """Return who vouches for the log; under a new key, and why, if it is not what was vouched for.
+def _witness(
+    settings: CentreSettings, store: Store, *, may_restart: bool
+) -> tuple[Witness, str | None]:
+    """Return who vouches for the log, and why it is not what was vouched for, if it is not.
 
-    A store that was restored from a backup goes on, and so does its log, but never under the name
-    that signed what is no longer true.
+    A store that was restored from a backup goes on, and so does its log, but under a new key:
+    never under the name that signed what is no longer true.
     """
     file = settings.log_checkpoint
     witness = Witness(store=store, key=load_receipt_key(settings.log_key), file=file)
@@ -137,16 +151,31 @@ def _witness(settings: CentreSettings, store: Store) -> tuple[Witness, str | Non
     if fault is None:
         return witness, None
     store.raise_alarm(AlarmCode.LOG, None, detail=fault)
+    if not may_restart:
+        return witness, fault
     retire(witness, settings.log_key)
     make_receipt_key(settings.log_key)
     return Witness(store=store, key=load_receipt_key(settings.log_key), file=file), fault
 
 
-def web(centre: Centre, committer: Committer, *, plan: Plan, worker: Worker) -> FastAPI:
-    """Return the web application; `committer` must be running while it serves.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """What stands behind the web application while it serves.
 
-    `worker` is told when there may be something to compute.
+    `worker` is told when there may be something to compute; `security` is None without TLS;
+    `read_bodies` reads new batches.
     """
+
+    committer: Committer
+    plan: Plan
+    worker: Worker
+    security: Security | None
+    read_bodies: ReadBodies
+
+
+def web(centre: Centre, behind: Behind) -> FastAPI:
+    """Return the web application; what is behind it must be running while it serves."""
+    committer, plan, worker = behind.committer, behind.plan, behind.worker
     settings, store = centre.settings, centre.store
     app = FastAPI(title="EmissionWatch centre", version=__version__, docs_url=None, redoc_url=None)
     problem.install(app)
@@ -159,11 +188,14 @@ def web(centre: Centre, committer: Committer, *, plan: Plan, worker: Worker) -> 
         receipt_key=centre.receipt_key.verifying_key,
         metrics=IngestMetrics.register(registry),
         on_stored=worker.stored,
+        allowances=Allowances(settings.limits, time.monotonic),
+        read_bodies=behind.read_bodies,
     )
     bundles = Bundles(store=store, allow_simulated=settings.allow_simulated)
     app.router.routes += Uploads(ingest, bodies).routes
     app.router.routes += Files(bundles, bodies, worker.wake).routes
     app.router.routes += Service(store, registry).routes
+    app.router.routes += _enrolment(centre, behind.security, bodies).routes
     app.include_router(fleet.router(store))
     app.include_router(hourly.router(store, centre.now_ns))
     app.include_router(log_api.router(store, centre.witness.note_key))
@@ -172,49 +204,50 @@ def web(centre: Centre, committer: Committer, *, plan: Plan, worker: Worker) -> 
             routes.Pages(store=store, plan=plan, parts=settings.parts, now_ns=centre.now_ns)
         )
     )
+    is_open = settings.tls is not None and settings.tls.readers == "anyone"
+    rules = Rules(store=store, now_ns=centre.now_ns, is_open_to_readers=is_open)
+    app.add_middleware(Admittance, rules=rules)
     app.add_middleware(SecurityHeaders)
     return app
 
 
-def listening_socket(settings: CentreSettings) -> socket.socket:
-    """Return a socket that listens where the settings say.
-
-    Raises:
-        OperatorError: the port is in use (exit code 69) or may not be used (77).
-
-    """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-        listener.listen(1024)
-    except OSError as fault:
-        listener.close()
-        denied = isinstance(fault, PermissionError)
-        raise OperatorError(
-            f"listen: {settings.listen}: {fault.strerror}. Stop what listens there, or choose"
-            " another port with --listen",
-            exit_code=ExitCode.PERMISSION if denied else ExitCode.UNAVAILABLE,
-        ) from fault
-    return listener
+def _enrolment(centre: Centre, security: Security | None, bodies: BodyReader) -> EnrolmentRoutes:
+    authority = None if security is None else security.authority
+    return EnrolmentRoutes(
+        office=Office(centre.store, authority, now_ns=centre.now_ns),
+        bodies=bodies,
+        now_ns=centre.now_ns,
+        receipt_keys=public_pem(centre.receipt_key.verifying_key).decode("ascii"),
+        trust=None if security is None else security.trust,
+    )
 
 
 @asynccontextmanager
-async def serving(centre: Centre, listener: socket.socket) -> AsyncIterator["Server"]:
+async def serving(
+    centre: Centre, listener: socket.socket, *, read_bodies: ReadBodies = read_here
+) -> AsyncIterator[Server]:
     """Serve on a socket while the body runs; on the way out requests under way are finished."""
     committer = Committer(centre.store)
     plan = load_plan(centre.settings.plan)
     evaluator = Evaluator(store=centre.store, plan=plan, parts=centre.settings.parts)
     worker = Worker(evaluator, now_ns=centre.now_ns)
-    app = web(centre, committer, plan=plan, worker=worker)
-    server = Server(_server_config(centre.settings, app))
+    security = centre.security()
+    behind = Behind(
+        committer=committer, plan=plan, worker=worker, security=security, read_bodies=read_bodies
+    )
+    config = server_config(centre.settings, web(centre, behind))
+    server = Server(config)
+    context = None if security is None else security.context()
     async with asyncio.TaskGroup() as fed:
         background = [
             fed.create_task(committer.run()),
             fed.create_task(worker.run()),
             fed.create_task(_keeper(centre).run()),
         ]
+        if security is not None and context is not None:
+            config.load()
+            config.ssl = context  # uvicorn can make one from files only
+            background.append(fed.create_task(security.keep_fresh(context)))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
             try:
@@ -250,42 +283,12 @@ async def serve(centre: Centre, listener: socket.socket, told: Callable[[str], N
     host, port = listener.getsockname()[:2]
     scheme = "http" if centre.settings.tls is None else "https"
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-    async with serving(centre, listener):
-        if centre.log_fault is not None:
-            log.error("log.rewritten", reason=centre.log_fault)
-        log.info("centre.started", address=address, state=str(centre.settings.state))
-        told(address)
-        await stop.wait()
-        log.info("centre.stopping")
+    with Decoders() as decoders:
+        async with serving(centre, listener, read_bodies=decoders):
+            if centre.log_fault is not None:
+                log.error("log.rewritten", reason=centre.log_fault)
+            log.info("centre.started", address=address, state=str(centre.settings.state))
+            told(address)
+            await stop.wait()
+            log.info("centre.stopping")
     log.info("centre.stopped")
-
-
-class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: stopping is decided in `serve`."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
-
-
-def _server_config(settings: CentreSettings, app: FastAPI) -> uvicorn.Config:
-    tls = settings.tls
-    client_ca = None if tls is None else tls.client_ca
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=settings.limits.connections,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_TIMEOUT_S,
-        http=BoundedProtocol,
-        ws="none",
-        ssl_certfile=None if tls is None else tls.certificate,
-        ssl_keyfile=None if tls is None else tls.key,
-        ssl_ca_certs=None if client_ca is None else str(client_ca),
-        ssl_cert_reqs=ssl.CERT_NONE if client_ca is None else ssl.CERT_REQUIRED,
-    )

@@ -15,8 +15,9 @@ from typing import Final
 import cattrs
 
 from central_sync.errors import ExitCode, OperatorError
+from central_sync.tls_settings import Tls, tls_problems
 
-__all__ = ["CentreSettings", "ExitCode", "OperatorError", "load_settings"]
+__all__ = ["CentreSettings", "ExitCode", "OperatorError", "Tls", "load_settings"]
 
 DEFAULT_PORT: Final = 8080
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
@@ -29,21 +30,17 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
-    """How the service proves who it is: PEM files; `client_ca` demands client certificates."""
-
-    certificate: Path
-    key: Path
-    client_ca: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one process takes at a time; beyond it a request is answered 503 and may come again."""
+    """What one process takes at a time, and of one gateway in a minute.
+
+    Beyond it a request is answered 503, or 429, and may come again.
+    """
 
     connections: int = 1000
     body_timeout_s: float = 60.0
     bytes_in_flight: int = 128 * 1024 * 1024
+    requests_per_minute: int = 600
+    bytes_per_minute: int = 256 * 1024 * 1024
 
     def __post_init__(self) -> None:
         if not self.connections >= 1:
@@ -52,6 +49,10 @@ class Limits:
             raise ValueError("body_timeout_s must be above 0")
         if not self.bytes_in_flight >= 64 * 1024 * 1024:
             raise ValueError("bytes_in_flight must be at least 67108864: the largest bundle")
+        if not self.requests_per_minute >= 1:
+            raise ValueError("requests_per_minute must be at least 1")
+        if not self.bytes_per_minute >= 8 * 1024 * 1024:
+            raise ValueError("bytes_per_minute must be at least 8388608: the largest request")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ class CentreSettings:
         listen: `host:port`; port 0 takes a free one. Not loopback: `tls` is demanded.
         allow_simulated: whether batches of a simulated plant are read.
         log_level: debug, info, warning or error.
-        tls: certificate and key.
+        tls: how the service proves who it is.
         limits: what one process takes at a time.
         witness: checkpoints of the log, and sealing.
 
@@ -165,6 +166,9 @@ def load_settings(
     converter.register_structure_hook(int, _strict(int, "a whole number"))
     converter.register_structure_hook(float, _strict((int, float), "a number"))
     converter.register_structure_hook(str, _strict(str, "text"))
+    converter.register_structure_hook_func(
+        lambda kind: kind == tuple[str, ...], lambda value, _: _texts(value)
+    )
     converter.register_structure_hook(Path, lambda value, _: _path(value, file))
     try:
         settings = converter.structure(keys, CentreSettings)
@@ -213,9 +217,10 @@ def _problems(settings: CentreSettings) -> list[str]:
     if settings.tls is None and not is_loopback(settings.host):
         problems.append(
             f"tls: missing, and {settings.host} can be reached from other machines. Give"
-            " tls.certificate and tls.key, or listen on 127.0.0.1 behind a proxy that has them"
+            " tls.names, or tls.certificate and tls.key, or listen on 127.0.0.1 behind a proxy"
+            " that has them"
         )
-    return problems
+    return problems + ([] if settings.tls is None else tls_problems(settings.tls))
 
 
 def _strict(kinds: type | tuple[type, ...], words: str):  # type: ignore[no-untyped-def] # noqa: ANN202 - cattrs' hook type is generic
@@ -227,6 +232,13 @@ def _strict(kinds: type | tuple[type, ...], words: str):  # type: ignore[no-unty
         return value
 
     return structure
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """Return a list of texts; one text is not the list of its letters."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"{value!r} must be a list of texts")
+    return tuple(value)
 
 
 def _path(value: object, file: Path | None) -> Path:

@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
 
-import numpy as np
-
 from central_sync.calc.clock_hours import HOUR_NS
 from central_sync.calc.hourly import KERNEL
+from central_sync.known import Known
 from central_sync.model import HourlyRevision, HourlyValue, StoredBatch
 from central_sync.model.arrow import rows_of_arrow
 from central_sync.programs.channels import Cells
 from central_sync.programs.hashes import input_hash, output_hash
-from central_sync.programs.hour import hourly_values
-from central_sync.programs.opening import opened, portions
+from central_sync.programs.hour import hourly_values, withdrawn
+from central_sync.programs.opening import portions
 from central_sync.programs.plan import Plan
 from central_sync.programs.tally import HourTally
 from central_sync.store.port import Store
@@ -67,16 +66,17 @@ class Explainer:
     def explain(self, revision: HourlyRevision) -> Explanation:
         """Return how a value follows from signed bytes, or where it does not."""
         value = revision.value
+        known = Known(self.store, until_ns=revision.computed_ns)
         found = [
             one
             for one in self.store.batches_touching(
                 value.gateway_id, value.hour_ns, value.hour_ns + HOUR_NS
             )
-            if _touches(one, value.hour_ns)
+            if known.touches(one, value.hour_ns)
         ]
-        batches = _known_then(value, found)
+        batches = known.then(value, found)
         bundles = self._bundles(batches)
-        again, trouble = self._computed_again(value, batches, bundles)
+        again, trouble = self._computed_again(value, batches, bundles, known)
         steps = (
             _value_step(revision),
             _batches_step(value, batches, found),
@@ -88,9 +88,9 @@ class Explainer:
             _rules_step(value, again, trouble),
             _number_step(value, again, trouble),
         )
-        return Explanation(
-            revision=revision, steps=steps, batches=batches, newer=len(found) - len(batches)
-        )
+        named = {one.batch_hash for one in batches}
+        newer = sum(one.batch_hash not in named for one in found)
+        return Explanation(revision=revision, steps=steps, batches=batches, newer=newer)
 
     def _bundles(self, batches: Iterable[StoredBatch]) -> Mapping[Hash, bytes]:
         bodies = {
@@ -146,7 +146,11 @@ class Explainer:
         return Step(title="Chain", is_passed=True, finding=finding)
 
     def _computed_again(
-        self, value: HourlyValue, batches: Sequence[StoredBatch], bundles: Mapping[Hash, bytes]
+        self,
+        value: HourlyValue,
+        batches: Sequence[StoredBatch],
+        bundles: Mapping[Hash, bytes],
+        known: "Known",
     ) -> tuple[HourlyValue | None, str]:
         """Return the value computed from signed bytes alone; None, and why, when it cannot be."""
         try:
@@ -154,35 +158,16 @@ class Explainer:
             tally = HourTally(
                 cells.cells, gateway_id=value.gateway_id, plan=self.plan, start_ns=value.hour_ns
             )
-            for group in portions(map(opened, batches)):
+            for group in portions(map(known.opened, batches)):
                 tally.add(cells.chunk(group))
         except RefusedError as refused:
             return None, f"the readings cannot be read: {refused.detail}"
-        values = hourly_values(tally.tallied(), is_provisional=value.is_provisional)
+        tallied = tally.tallied()
+        values = hourly_values(tallied, is_provisional=value.is_provisional)
         again = next((one for one in values if one.channel == value.channel), None)
+        if again is None and not value.reading_count:
+            again = withdrawn(value, tallied)
         return again, "the signed readings give no value for this channel and hour"
-
-
-def _touches(batch: StoredBatch, start_ns: int) -> bool:
-    """Return whether a batch has a row in the hour; one that cannot be read might have."""
-    try:
-        at = opened(batch).rows["at"]
-    except RefusedError:
-        return True
-    return bool(np.any((at >= start_ns) & (at < start_ns + HOUR_NS)))
-
-
-def _known_then(value: HourlyValue, found: Sequence[StoredBatch]) -> tuple[StoredBatch, ...]:
-    """Return the batches that the value's input hash covers: all, or all but the newest few.
-
-    When no such choice fits, all of them: then the step for batches fails.
-    """
-    by_arrival = sorted(found, key=lambda one: (one.received_ns, one.batch_no))
-    for count in range(len(by_arrival), 0, -1):
-        kept = {one.batch_hash for one in by_arrival[:count]}
-        if input_hash(value.gateway_id, value.hour_ns, kept) == value.input_hash:
-            return tuple(one for one in found if one.batch_hash in kept)
-    return tuple(found)
 
 
 def _each(
@@ -225,8 +210,8 @@ def _batches_step(
     finding = f"the value names exactly the {len(batches)} batches with readings of this hour"
     if not is_passed:
         finding = "the batches in the record are not the ones the value was computed from"
-    elif len(found) > len(batches):
-        finding += f" that were here then; {len(found) - len(batches)} came since"
+    elif newer := sum(one.batch_hash not in named for one in found):
+        finding += f" that were here then; {newer} came since"
     return Step(title="Batches", is_passed=is_passed, finding=finding)
 
 
@@ -234,6 +219,9 @@ def _table_step(
     value: HourlyValue, batches: Sequence[StoredBatch], bundles: Mapping[Hash, bytes]
 ) -> Step:
     """Check the configurations against their hashes, and find the channel in them."""
+    if not batches and not value.reading_count:
+        finding = "the hour has no readings: nothing is read by a table"
+        return Step(title="Channel table", is_passed=True, finding=finding)
     named = {batch.header.config_hash for batch in batches}
     missing = [one for one in named if one not in bundles]
     forged = [one for one, body in bundles.items() if sha256(body).digest() != one]

@@ -34,6 +34,8 @@ LOOK_BACK_NS: Final = 7 * 24 * HOUR_NS
 """At start, provisional hours this old or younger are looked up, to be made final."""
 
 MOST_HOURS: Final = 1024
+RETIMED_AT_ONCE: Final = 256
+"""Batches whose times are looked at again in one transaction: uploads wait no longer for it."""
 
 QUIET_NS: Final = SECOND_NS // 2
 LONGEST_STREAM_NS: Final = 60 * SECOND_NS
@@ -114,6 +116,8 @@ class Worker:
 
     async def _round(self) -> None:
         """Compute every hour that is due, and make final what can be."""
+        while await asyncio.to_thread(self._evaluator.store.retime, RETIMED_AT_ONCE):
+            continue
         while True:
             await asyncio.to_thread(self._mark_final)
             dirty = await asyncio.to_thread(self._evaluator.store.dirty_hours, MOST_HOURS)

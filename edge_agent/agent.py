@@ -9,7 +9,6 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
-from pathlib import Path
 
 import structlog
 
@@ -19,16 +18,18 @@ from edge_agent.buffer.salvaging import Salvager
 from edge_agent.buffer.store import BufferUnavailableError, open_buffer
 from edge_agent.clock import NS_PER_S, Clock, SystemClock, boot_id
 from edge_agent.committer import Committer
+from edge_agent.config.model import AgentFile
 from edge_agent.config.plan import Plan
-from edge_agent.configured import Configured, documents_kept, told_lasting
+from edge_agent.configured import Configured, clock_of, documents_kept, told_lasting
 from edge_agent.hardware import hardware_facts
 from edge_agent.health.server import serve_health
 from edge_agent.health.systemd import Notifier, Progress, feed_watchdog, watchdog_s
-from edge_agent.identity import load_receipt_keys, load_signing_key
+from edge_agent.identity import NextKey, credentials_folder, load_receipt_keys
 from edge_agent.lifetime import Order, Orders, beside, until_done
 from edge_agent.overview import Overview
 from edge_agent.pipeline import Ending, Intake
 from edge_agent.polling import Pollers
+from edge_agent.rekeying import Rekeying, settled_key
 from edge_agent.sameness import hardware_changes
 from edge_agent.uplink.client import Uplink, open_uplink
 
@@ -50,14 +51,15 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
         reread: reads the configuration again, when SIGHUP asks for it.
 
     """
-    settings, clock, progress = plan.settings, SystemClock(), Progress()
+    settings, progress = plan.settings, Progress()
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
     limit_s = watchdog_s(os.environ, pid=os.getpid())
     hardware = hardware_facts(settings.buffer.path.parent)
     boot = Boot(boot_id=boot_id(), software=version("emissionwatch-edge"), hardware=hardware)
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    key = load_signing_key(settings.gateway.key_file, credentials=Path(folder) if folder else None)
-    active = Configured.of(plan, key)
+    keys = NextKey(key_file=settings.gateway.key_file)
+    active = Configured.of(plan, settled_key(keys, settings.buffer.path, credentials_folder()))
+    active = active.knowing(*keys.earlier)
+    clock = await clock_of(SystemClock(), settings.buffer.path, active.origin, boot.boot_id)
     uploader = active.uploader(load_receipt_keys(settings.centre.receipt_key_file))
     fraction = secrets.SystemRandom().random
     intake = Intake(active.judges, clock=clock, commit_interval_s=settings.buffer.commit_interval_s)
@@ -68,6 +70,7 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
     ):
         await documents_kept(buffer, plan)
         intake.remember(await buffer.marks())
+        intake.clock_watch.begin(clock.held_ns)
         for changed in await hardware_changes(buffer, hardware, now=clock.now()):
             intake.record(changed)
         salvager = Salvager(
@@ -78,18 +81,27 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
         overview = Overview(plan, intake, committer, uplink, clock=clock)
         overview.lasts_days = await told_lasting(plan)
         overview.salvage = salvager.status
-        line = Line(intake=intake, committer=committer, pollers=pollers, overview=overview)
+        rekeying = Rekeying(keys, committer, clock=clock)
+        line = Line(
+            intake=intake,
+            committer=committer,
+            pollers=pollers,
+            overview=overview,
+            rekeying=rekeying,
+        )
         applying = Applying(active, line, reread, clock=clock)
         async with (
             Orders() as orders,
             beside(serve_health(settings.health, overview.sources(progress), clock)),
             beside(feed_watchdog(notifier, progress, clock, limit_s=limit_s)),
+            beside(certified(settings, uplink, clock, fraction)),
             uploading(uplink, clock),
             until_done(committer.run(), limit_s=COMMIT_LIMIT_S),
             Ending(intake),
             beside(salvager.run()),
             pollers,
             beside(applying.watch(orders.give)),
+            beside(rekeying.watch()),
         ):
             await applying.start()
             notifier.ready(f"polling {len(plan.devices)} devices")
@@ -99,6 +111,18 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
                 notifier.ready(await orders.until_stop(applying.carry_out(order)) or "stopping")
             notifier.stopping()
     log.info("agent.stopped")
+
+
+async def certified(
+    settings: AgentFile, uplink: Uplink[Held], clock: Clock, fraction: Callable[[], float]
+) -> None:
+    """Keep our TLS certificate good, where there is one; never ends before it must."""
+    if settings.centre.certificate_file is None or settings.centre.url.startswith("http:"):
+        return
+    # Certificates take 4 MB, which a gateway without them keeps.
+    from edge_agent.enrol.renewal import Renewal  # noqa: PLC0415 - see above
+
+    await Renewal(settings, uplink.show_new_certificate, clock=clock, fraction=fraction).keep()
 
 
 @asynccontextmanager

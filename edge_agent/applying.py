@@ -26,6 +26,7 @@ from edge_agent.overview import Overview
 from edge_agent.pipeline import Intake
 from edge_agent.polling import Pollers
 from edge_agent.probation import Probation, Seen, good_channels
+from edge_agent.rekeying import Rekeying
 from edge_agent.reload import changes
 from edge_agent.wire.events import Event
 
@@ -45,6 +46,7 @@ class Line:
     committer: Committer[Buffer]
     pollers: Pollers
     overview: Overview
+    rekeying: Rekeying
 
 
 class Applying:
@@ -70,6 +72,7 @@ class Applying:
         """Begin to poll, and say which edition counts from now on."""
         plan = self._active.plan
         await self._line.pollers.apply(plan.devices)
+        await self._change_key()
         record = Record(accepted=plan.edition)
         if plan.stands_in_for:
             told = await asyncio.to_thread(self._kept.record)
@@ -88,6 +91,7 @@ class Applying:
             case Order.ACCEPT if self._probation is not None:
                 await self._accept()
             case Order.RELOAD:
+                await self._change_key()
                 problems = await self._reloaded()
                 if problems:
                     log.error("configuration.refused", problems=list(problems))
@@ -108,6 +112,13 @@ class Applying:
                 elif self._probation.has_passed(now_ns):
                     give(Order.ACCEPT)
             await self._clock.sleep_until(now_ns + LOOK_NS)
+
+    async def _change_key(self) -> None:
+        """Let another signing key follow, if one waits for it."""
+        key = await self._line.rekeying.carried_out()
+        if key is not None:
+            self._active = self._active.signed_by(key)
+            self._before = self._before and self._before.signed_by(key)
 
     async def _reloaded(self) -> tuple[str, ...]:
         """Put the files in force; return why not, where they cannot be."""

@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final, Protocol
 from uuid import UUID
@@ -21,7 +22,16 @@ TIMEX_RESERVED_INTS: Final = 11
 
 # Clock states of docs/wire-format.md section 2; the wire has its own enumeration, which this
 # module, being lower, may not import.
-UNSET, NTP, RTC = 0, 1, 3
+UNSET, NTP, RTC, HOLDOVER, MANUAL = 0, 1, 3, 4, 5
+
+# Below this nobody asks: a tenth of the second that hourly rules look at. Wall clock and
+# CLOCK_BOOTTIME are slewed together, so that they part only where the wall clock is set.
+LEAST_NS: Final = NS_PER_S // 10
+# linux/timex.h, MAXFREQ: what the kernel itself adds to the error of a clock that nobody corrects.
+DRIFT_PPM: Final = 500
+# Both clocks are read together; a process that was stopped in between reads them again.
+TOGETHER_NS: Final = 1_000_000
+MOST_READS: Final = 5
 
 # The first release of this software: a wall clock before it was never set since power-on.
 EARLIEST_PLAUSIBLE_NS: Final = 1_767_225_600 * NS_PER_S  # 2026-01-01T00:00:00Z
@@ -55,6 +65,11 @@ class Trust:
     error_ms: int | None
 
 
+def grown_ms(error_ms: int, alone_ns: int) -> int:
+    """Return the error of a clock that nothing has corrected for a time, milliseconds."""
+    return error_ms + -(-max(0, alone_ns) * DRIFT_PPM // (NS_PER_S * 1_000))
+
+
 class Clock(Protocol):
     """Time as the agent sees it."""
 
@@ -79,17 +94,20 @@ class SystemClock:
     """The machine's own clocks (Linux)."""
 
     def now(self) -> Instant:
-        """Return the present moment."""
-        return Instant(
-            utc_ns=time.time_ns(),  # noqa: TID251 - this module is the one source of time
-            mono_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME),
-        )
+        """Return the present moment; both readings are taken within TOGETHER_NS."""
+        mono_ns = utc_ns = 0
+        for _ in range(MOST_READS):
+            mono_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            utc_ns = time.time_ns()  # noqa: TID251 - this module is the one source of time
+            if time.clock_gettime_ns(time.CLOCK_BOOTTIME) - mono_ns < TOGETHER_NS:
+                break
+        return Instant(utc_ns=utc_ns, mono_ns=mono_ns)
 
     def trust(self) -> Trust:
         """Return the kernel's opinion of the wall clock.
 
-        A clock that nothing disciplines is `RTC` when it shows a plausible date, `UNSET`
-        otherwise; its error is unknown in both cases.
+        A clock that nothing disciplines is `RTC` when the machine has one and it shows a
+        plausible date, `UNSET` otherwise; its error is unknown in both cases.
 
         Source: adjtimex(2): TIME_ERROR while unsynchronised, maxerror in microseconds.
         """
@@ -97,7 +115,7 @@ class SystemClock:
         answer = _libc().adjtimex(ctypes.byref(timex))
         if answer < 0 or answer == TIME_ERROR:  # below zero: we may not ask, as in a container
             is_plausible = self.now().utc_ns >= EARLIEST_PLAUSIBLE_NS
-            return Trust(state=RTC if is_plausible else UNSET, error_ms=None)
+            return Trust(state=RTC if is_plausible and has_rtc() else UNSET, error_ms=None)
         return Trust(state=NTP, error_ms=-(-timex.maxerror // 1000))
 
     async def sleep_until(self, mono_ns: int) -> None:
@@ -116,6 +134,16 @@ class SystemClock:
                 await event.wait()
         except TimeoutError:
             return
+
+
+@cache
+def has_rtc() -> bool:
+    """Return whether the machine has a clock that runs while its power is off.
+
+    Without one a plausible date at boot is only the one that was saved at the last stop.
+    Source: the kernel's Documentation/ABI/testing/rtc-cdev and sysfs-class-rtc: /sys/class/rtc.
+    """
+    return any(Path("/sys/class/rtc").glob("rtc*"))
 
 
 def boot_id() -> UUID:

@@ -6,7 +6,8 @@ they are durable.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
@@ -80,6 +81,13 @@ class Committer(Generic[StorageT]):
             await self._commit()
             self._intake.judge_by(judges)
             await self.buffer.apply(origin)
+
+    @asynccontextmanager
+    async def between_commits(self) -> AsyncIterator[None]:
+        """Commit what waits, and let nothing else be committed while the block runs."""
+        async with self._lock:
+            await self._commit()
+            yield
 
     async def _commit(self) -> bool:
         """Make what waits durable, and return whether nothing more can come.

@@ -77,7 +77,7 @@ class Overview:
 
     def snapshot(self) -> Snapshot:
         """Return how the agent is doing now."""
-        trust = self._clock.trust()
+        trust, uplink = self._clock.trust(), self._uplink.status()
         return Snapshot(
             at_ns=self._clock.now().utc_ns,
             agent=AgentStatus(
@@ -89,8 +89,10 @@ class Overview:
             ),
             devices=tuple(map(self._device, self.plan.devices)),
             buffer=self._buffer(),
-            uplink=self._uplink.status(),
-            clock=ClockStatus(state=trust.state, error_ms=trust.error_ms),
+            uplink=uplink,
+            clock=ClockStatus(
+                state=trust.state, error_ms=trust.error_ms, skew_ns=uplink.clock_skew_ns
+            ),
             configuration=self.configuration,
             hardware_changed=self.recent.hardware_changed,
         )

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final, Protocol, Self
 
 from edge_agent.clock import NS_PER_S, Clock
-from edge_agent.clock_steps import ClockSteps
+from edge_agent.clock_steps import ClockWatch
 from edge_agent.drivers.base import Delivery
 from edge_agent.quality.judge import Judgement
 from edge_agent.recent import Recent
@@ -97,7 +97,7 @@ class Intake:
         self.recent = Recent()
         self._judges = judges
         self._clock = clock
-        self._steps = ClockSteps(clock.now())
+        self.clock_watch = ClockWatch(clock, self.record)
         self._interval_ns = round(commit_interval_s * NS_PER_S)
         # The first reading after a start commits at once: it proves that the line works.
         self._last_ns = clock.now().mono_ns - self._interval_ns
@@ -141,6 +141,7 @@ class Intake:
         Room is asked for beforehand. The pollers that were let in together may overshoot the
         limit by one scan each.
         """
+        self.clock_watch.glance()
         judgement = self._judges[scan.device].judge(scan)
         for event in judgement.events:
             self.record(event)
@@ -244,9 +245,7 @@ class Intake:
 
     def take(self) -> Portion:
         """Return what waits, and a step of the wall clock since the last time; make room."""
-        step = self._steps.look(self._clock.now(), self._clock.trust())
-        if step is not None:
-            self.record(step)
+        self.clock_watch.look()
         portion = Portion(
             readings=tuple(self._readings),
             events=tuple(self._events),

@@ -42,6 +42,7 @@ class ReadingsDocument(BaseModel):
     used_by_quadrant: list[int]
     calibration: int
     clock_not_trusted: int
+    clock_corrected: int
 
 
 class HashesDocument(BaseModel):
@@ -69,6 +70,7 @@ class HourlyDocument(BaseModel):
     is_valid: bool
     is_provisional: bool
     is_simulated: bool
+    is_time_uncertain: bool
     operating: OperatingDocument
     readings: ReadingsDocument
     sum: str
@@ -134,6 +136,7 @@ def hourly_document(revision: HourlyRevision) -> HourlyDocument:
         is_valid=value.is_valid,
         is_provisional=value.is_provisional,
         is_simulated=value.is_simulated,
+        is_time_uncertain=detail.time_uncertain,
         operating=OperatingDocument(
             source=detail.operating_source, minutes=list(detail.operating_minutes)
         ),
@@ -143,6 +146,7 @@ def hourly_document(revision: HourlyRevision) -> HourlyDocument:
             used_by_quadrant=list(detail.used),
             calibration=detail.checks,
             clock_not_trusted=detail.untrusted,
+            clock_corrected=detail.corrected,
         ),
         sum=str(value.total),
         resolution=detail.resolution,

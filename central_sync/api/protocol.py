@@ -1,13 +1,16 @@
-"""uvicorn's HTTP protocol with the limits it lacks: on heads, and on what comes after an answer.
+"""uvicorn's HTTP protocol with what it lacks: limits, and the certificate of the client.
 
-Without them one sender could fill the memory with a header that never ends, before a body or
-behind it, or hold every connection open by sending nothing, or what nobody reads.
+Limits are on heads, and on what comes after an answer. Without them one sender could fill the
+memory with a header that never ends, before a body or behind it, or hold every connection open by
+sending nothing, or what nobody reads.
 """
 
 import asyncio
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from central_sync.api.peer import KEY, Peer, peer_at
 
 # A gateway's head is below 1 KiB; no browser sends more than this.
 LARGEST_HEAD_BYTES: Final = 16 * 1024
@@ -26,10 +29,12 @@ class BoundedProtocol(HttpToolsProtocol):
     _framing_bytes = 0
     _unread_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
+    _peer: Peer | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Wait for the first head."""
         super().connection_made(transport)
+        self._peer = peer_at(transport)
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -62,6 +67,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._begun_count += 1
         self._is_in_message = True
         super().on_message_begin()
+        self.scope["state"][KEY] = self._peer
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; what stands behind a body is none."""

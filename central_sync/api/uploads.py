@@ -65,6 +65,14 @@ class Uploads:
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media_type", f"only {MEDIA_TYPE} is taken"
             )
         encoding = request.headers.get("content-encoding", "")
+        wait_s = self.ingest.allowances.wait_s(gateway_id)
+        if wait_s:
+            raise ProblemError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "overload",
+                "this gateway has sent what one may send in a minute",
+                retry_after_s=wait_s,
+            )
         async with self.bodies.read(request, limit=MAX_REQUEST) as body:
             try:
                 with self.ingest.metrics.seconds.time():

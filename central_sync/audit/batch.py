@@ -92,8 +92,10 @@ def _counts(header: Header, receipt: Receipt, facts: Facts) -> Counts:
     verdict = receipt.verdict
     is_read = verdict is Verdict.ACCEPTED
     is_uncertain = is_read and BatchFlag.CLOCK_UNTRUSTED in header.flags
-    revoked = facts.revoked.get(header.gateway_id)
     is_logged = receipt.log_index != NO_LOG
+    is_late = is_logged and facts.is_after_revocation(
+        receipt.log_index, header.gateway_id, header.key_id
+    )
     return Counts(
         batches=1,
         records=header.record_count if is_read else 0,
@@ -102,7 +104,7 @@ def _counts(header: Header, receipt: Receipt, facts: Facts) -> Counts:
         headstones=int(verdict is Verdict.HEADSTONE),
         uncertain=header.record_count if is_uncertain else 0,
         unlogged=int(not is_logged),
-        after_revocation=int(is_logged and revoked is not None and receipt.log_index > revoked),
+        after_revocation=int(is_late),
     )
 
 

@@ -29,6 +29,7 @@ class Facts:
         gateway_keys: by gateway and key_id.
         gateways: all that were ever added.
         revoked: index of the revocation, by gateway.
+        revoked_keys: index of the revocation, by gateway and key_id.
         bundles: hashes of configurations that the centre keeps.
         profiles: hashes of profile files that the centre keeps.
         alarms: code, gateway ("" for none) and subject of each alarm that was raised.
@@ -40,6 +41,7 @@ class Facts:
     gateway_keys: dict[tuple[UUID, bytes], VerifyingKey] = field(default_factory=dict)
     gateways: set[UUID] = field(default_factory=set)
     revoked: dict[UUID, int] = field(default_factory=dict)
+    revoked_keys: dict[tuple[UUID, bytes], int] = field(default_factory=dict)
     bundles: set[bytes] = field(default_factory=set)
     profiles: set[bytes] = field(default_factory=set)
     alarms: list[tuple[str, str, str]] = field(default_factory=list)
@@ -81,6 +83,11 @@ class Facts:
             raise RefusedError(Code.KEY, f"the log has no receipt key {key_id.hex()[:16]}")
         return key
 
+    def is_after_revocation(self, index: int, gateway_id: UUID, key_id: bytes) -> bool:
+        """Return whether a place in the log is behind the end of a gateway, or of its key."""
+        ends = (self.revoked.get(gateway_id), self.revoked_keys.get((gateway_id, key_id)))
+        return any(end is not None and index > end for end in ends)
+
     def has_alarm(self, code: str, gateway_id: UUID, chain_id: UUID) -> bool:
         """Return whether the centre once raised such an alarm about a chain.
 
@@ -113,6 +120,10 @@ def _revoked(facts: Facts, index: int, fact: FactEntry) -> None:
     facts.revoked.setdefault(fact.gateway(), index)
 
 
+def _revoked_key(facts: Facts, index: int, fact: FactEntry) -> None:
+    facts.revoked_keys.setdefault((fact.gateway(), fact.octets("key_id")), index)
+
+
 def _bundle(facts: Facts, _: int, fact: FactEntry) -> None:
     facts.bundles.add(fact.octets("sha256"))
 
@@ -140,6 +151,7 @@ _TAKES: Final[Mapping[str, Callable[[Facts, int, FactEntry], None]]] = {
     types.KEY_REGISTERED: _gateway_key,
     types.GATEWAY_ADDED: _gateway,
     types.GATEWAY_REVOKED: _revoked,
+    types.KEY_REVOKED: _revoked_key,
     types.BUNDLE_STORED: _bundle,
     types.PROFILE_STORED: _profile,
     types.ALARM_RAISED: _alarm,

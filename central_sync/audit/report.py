@@ -21,7 +21,7 @@ class Counts:
         missing: numbers within the lines that the centre does not have.
         uncertain: readings in batches whose gateway did not trust its clock.
         unlogged: batches whose receipt was given before the log began.
-        after_revocation: batches logged after their gateway was revoked.
+        after_revocation: batches logged after their gateway or its key was revoked.
         bundles_missing: configurations that batches name and no gateway ever sent.
         undecoded: batches whose readings were not looked into, as asked.
         log_restarts: times the log began anew, because its store had been set back.

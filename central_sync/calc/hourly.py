@@ -13,7 +13,7 @@ from central_sync.calc.clock_hours import QUADRANTS
 from central_sync.calc.minutes import NEVER_FIRST, NEVER_LAST, Minutes
 from edge_agent.wire.vocabulary import BoolArray, Int64Array
 
-KERNEL: Final = "1"
+KERNEL: Final = "2"
 """Version of the arithmetic and of the rules; rises when any result could change
 (docs/calculations.md section 6)."""
 

@@ -16,7 +16,7 @@ from central_sync.errors import ExitCode, OperatorError
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "take uploads and answer over HTTP until stopped",
     "migrate": "make the state folder, or bring its schema up to date",
-    "gateway": "register, list and revoke gateways",
+    "gateway": "let gateways in, list and revoke them",
     "fleet": "show the state of every gateway",
     "explain": "follow an hourly value back to signed bytes",
     "archive": "write signed bytes and their proofs into a folder or a tar file",

@@ -12,7 +12,7 @@ from central_sync.config import ExitCode, OperatorError
 from central_sync.evaluate.plan_file import load_plan
 from central_sync.explain import Explainer, Explanation
 from central_sync.model import HourlyRevision, StoredBatch
-from central_sync.programs.detail import IN_WORDS, parse_detail
+from central_sync.programs.detail import IN_WORDS, Detail, parse_detail
 from central_sync.store.port import Store
 from edge_agent.wire.canonical import JsonValue
 
@@ -100,6 +100,10 @@ def in_words(explanation: Explanation) -> str:
         for applies, words in (
             (value.is_provisional, "PROVISIONAL: the hour is not over or not complete"),
             (value.is_simulated, "SIMULATED: not from a real stack"),
+            (
+                detail.time_uncertain,
+                "TIME UNCERTAIN: a reading may belong to another hour, or one of another to this",
+            ),
             (detail.no_value is not None, detail.no_value and IN_WORDS[detail.no_value]),
         )
         if applies
@@ -110,6 +114,7 @@ def in_words(explanation: Explanation) -> str:
         f"  mean of {value.used_count} of {value.reading_count} readings; by quarter of the hour:",
         f"  used {_list(detail.used)}, minutes operating {_list(detail.operating_minutes)}",
         f"  operation: {detail.operating_source}",
+        *_clock_words(detail),
         "",
     ]
     width = max(len(step.title) for step in explanation.steps)
@@ -126,6 +131,13 @@ def in_words(explanation: Explanation) -> str:
     return "\n".join([*lines, "", f"{held} of {len(explanation.steps)} steps hold. {verdict}"])
 
 
+def _clock_words(detail: Detail) -> list[str]:
+    if not detail.untrusted and not detail.corrected:
+        return []
+    words = f"{detail.untrusted} readings by one that was not trusted, the time of"
+    return [f"  clock: {words} {detail.corrected} was set right"]
+
+
 def facts(explanation: Explanation) -> Mapping[str, JsonValue]:
     """Return an explanation for a program."""
     value = explanation.revision.value
@@ -140,6 +152,7 @@ def facts(explanation: Explanation) -> Mapping[str, JsonValue]:
         "unit_of_measure": value.unit_of_measure,
         "provisional": value.is_provisional,
         "simulated": value.is_simulated,
+        "time_uncertain": parse_detail(value.detail).time_uncertain,
         "revision": explanation.revision.revision,
         "input_hash": value.input_hash.hex(),
         "output_hash": value.output_hash.hex(),

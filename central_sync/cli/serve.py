@@ -8,9 +8,10 @@ import sys
 import structlog
 import uvloop
 
-from central_sync.app import listening_socket, opened, serve
+from central_sync.app import opened, serve
 from central_sync.cli.settings import settings_of
 from central_sync.config import ExitCode
+from central_sync.listening import listening_socket
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     settings = settings_of(arguments)
     _configure_logs(settings.log_level)
     listener = listening_socket(settings)
-    with listener, opened(settings) as centre:
+    with listener, opened(settings, may_restart_log=True) as centre:
         centre.store.forget_refusals()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(centre, listener, lambda address: print(address, flush=True)))

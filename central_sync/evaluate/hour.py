@@ -4,7 +4,7 @@ Everything comes from the signed batches of the record. Nothing is written to th
 the one call of `settle_hour`, and that only if the hour did not change meanwhile.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from central_sync.calc.clock_hours import HOUR_NS, local_hours
 from central_sync.evaluate.parquet import PartWriter
 from central_sync.model import DirtyHour, HourlyValue, Part, StoredBatch
 from central_sync.programs.channels import Cells
-from central_sync.programs.hour import hourly_values
+from central_sync.programs.hour import hourly_values, withdrawn
 from central_sync.programs.opening import opened, portions
 from central_sync.programs.plan import Plan
 from central_sync.programs.tally import HourTally
@@ -65,18 +65,14 @@ class Evaluator:
             for start in starts
         ]
         with PartWriter(self.parts, gateway_id=gateway_id, hour_ns=hour_ns) as writer:
-            for group in portions(map(opened, stored)):
+            for group in portions(opened(one, self.store.around) for one in stored):
                 chunk = cells.chunk(group)
                 writer.add(chunk)
                 for tally in tallies:
                     tally.add(chunk)
             part = writer.finish(cells.cells) if writer.row_count else None
         values = tuple(
-            value
-            for tally in tallies
-            for value in hourly_values(
-                tally.tallied(), is_provisional=tally.start_ns + HOUR_NS > complete_ns
-            )
+            value for tally in tallies for value in self._values(tally, complete_ns=complete_ns)
         )
         return Evaluation(
             is_settled=self._settle(hour, part, values),
@@ -86,6 +82,19 @@ class Evaluator:
             row_count=0 if part is None else part.row_count,
             values=values,
         )
+
+    def _values(self, tally: HourTally, *, complete_ns: int) -> Iterator[HourlyValue]:
+        """Yield the values of an hour, also those that it had and has no readings for any more."""
+        tallied = tally.tallied()
+        end_ns = tally.start_ns + HOUR_NS
+        values = hourly_values(tallied, is_provisional=end_ns > complete_ns)
+        yield from values
+        now = {value.channel for value in values}
+        for one in self.store.hourly(
+            facility=None, channel=None, from_ns=tally.start_ns, to_ns=tally.start_ns + 1
+        ):
+            if one.value.gateway_id == tallied.gateway_id and one.value.channel not in now:
+                yield withdrawn(one.value, tallied)
 
     def _settle(self, hour: DirtyHour, part: Part | None, values: tuple[HourlyValue, ...]) -> bool:
         """Settle the hour; whichever part is not current afterwards is deleted."""

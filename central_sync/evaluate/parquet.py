@@ -28,6 +28,8 @@ SCHEMA: Final = pa.schema(
         pa.field("batch", pa.uint32(), nullable=False),
         pa.field("row", pa.uint32(), nullable=False),
         pa.field("channel", pa.uint32(), nullable=False),
+        # When the reading counts: `at`, or set right (docs/calculations.md section 9).
+        pa.field("time", pa.int64(), nullable=False),
         pa.field("at", pa.int64(), nullable=False),
         pa.field("mono", pa.int64(), nullable=False),
         pa.field("raw", pa.int64(), nullable=False),
@@ -43,7 +45,7 @@ column `batch` is an index into it."""
 CHANNELS: Final = b"emissionwatch.channels"
 """Footer key: JSON object, configuration hash -> list of channels with their resolution."""
 
-_AS_SIGNED: Final = ("channel", "at", "mono", "raw", "status", "quality")
+_AS_SIGNED: Final = ("at", "mono", "raw", "status", "quality")
 
 
 class PartWriter:
@@ -78,7 +80,8 @@ class PartWriter:
 
     def add(self, chunk: Chunk) -> None:
         """Write the rows of a chunk that are of this UTC hour, as one row group."""
-        offset = chunk.rows["at"] - self._hour_ns
+        time = chunk.times.time
+        offset = time - self._hour_ns
         kept = np.flatnonzero(offset.view(np.uint64) < HOUR_NS)
         if self._writer is None or not len(kept):
             return
@@ -89,6 +92,8 @@ class PartWriter:
         columns = [
             pa.array((batch + start).astype(np.uint32)),
             pa.array(chunk.row[kept]),
+            pa.array(np.ascontiguousarray(chunk.rows["channel"][kept])),
+            pa.array(np.ascontiguousarray(time[kept])),
             *(pa.array(np.ascontiguousarray(chunk.rows[name][kept])) for name in _AS_SIGNED),
             pa.array(chunk.integer[kept], mask=~chunk.is_number[kept]),
         ]

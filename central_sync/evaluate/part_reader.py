@@ -17,7 +17,7 @@ class PartRows:
 
     Attributes:
         channel: channel numbers.
-        at: UTC ns.
+        at: UTC ns, set right where the gateway's clock was not trusted.
         steps: value in steps of `resolution`, 0 where it is no number.
         is_number: whether it is one.
         resolution: size of a step, in the channel's unit of measure.
@@ -42,12 +42,14 @@ def read_part(path: Path) -> PartRows:
     """
     with pq.ParquetFile(path) as file:
         footer = file.metadata.metadata
-        table = file.read(columns=["batch", "channel", "at", "quality", "integer"])
+        # Parts of earlier builds have the time as signed only.
+        at = "time" if "time" in file.schema_arrow.names else "at"
+        table = file.read(columns=["batch", "channel", at, "quality", "integer"])
     integer = table["integer"].combine_chunks()
     channel = table["channel"].to_numpy().astype(np.int64)
     return PartRows(
         channel=channel,
-        at=table["at"].to_numpy(),
+        at=table[at].to_numpy(),
         steps=integer.fill_null(0).to_numpy(zero_copy_only=False),
         is_number=integer.is_valid().to_numpy(zero_copy_only=False),
         resolution=_resolutions(footer, table["batch"].to_numpy(), channel),

@@ -10,11 +10,12 @@ from uuid import UUID
 
 import numpy as np
 
+from central_sync.ingest.rotation import rotation_in
 from central_sync.model.arrow import rows_of_arrow
 from central_sync.store.admission import Body, Contents, Damaged, Loss, Previous, Unfit
 from edge_agent.wire.batch import check_content, open_body
 from edge_agent.wire.compression import compress, decompress
-from edge_agent.wire.events import CONTINUE, LOSS, Event, check_events
+from edge_agent.wire.events import CLOCK_STEP, CONTINUE, LOSS, Event, check_events
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.header import Header
 from edge_agent.wire.headstone import open_headstone
@@ -61,12 +62,13 @@ def kept_body(header: Header, body: bytes) -> bytes:
 
 def _contents(header: Header, rows: RowArray | None, events: Sequence[Event]) -> Contents:
     quarters: tuple[int, ...] = ()
-    at_min = at_max = None
+    at_min = at_max = mono_min = mono_max = None
     has_strays = False
     if rows is not None and len(rows):
         at = rows["at"]
         quarters, has_strays = _quarters(at, wall_ns=header.wall_ns)
         at_min, at_max = int(at.min()), int(at.max())
+        mono_min, mono_max = int(rows["mono"].min()), int(rows["mono"].max())
     return Contents(
         at_min=at_min,
         at_max=at_max,
@@ -74,6 +76,10 @@ def _contents(header: Header, rows: RowArray | None, events: Sequence[Event]) ->
         previous=_previous(events),
         losses=tuple(_loss(event) for event in events if event.type == LOSS),
         has_strays=has_strays,
+        mono_min=mono_min,
+        mono_max=mono_max,
+        has_step=any(event.type == CLOCK_STEP for event in events),
+        rotation=rotation_in(header, events),
     )
 
 

@@ -1,13 +1,12 @@
 """The centre's receipt key: made once, kept in the state folder, readable by its owner alone."""
 
-import os
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from central_sync.ca.key_file import keep_new, private_key_in
 from central_sync.config import ExitCode, OperatorError
 from central_sync.store.admission import Sign
 from edge_agent.wire.receipt import BatchPlace, sign_receipt
@@ -22,15 +21,7 @@ def make_receipt_key(path: Path) -> bool:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
-    with os.fdopen(handle, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    return True
+    return keep_new(path, pem)
 
 
 def load_receipt_key(path: Path) -> SigningKey:
@@ -40,25 +31,7 @@ def load_receipt_key(path: Path) -> SigningKey:
         OperatorError: it is missing, readable by others, or not an Ed25519 key.
 
     """
-    try:
-        mode = path.stat().st_mode
-        pem = path.read_bytes()
-    except OSError as fault:
-        raise OperatorError(
-            f"{path}: cannot be read: {fault.strerror}. `central-sync migrate` makes it",
-            exit_code=ExitCode.CONFIGURATION,
-        ) from fault
-    if stat.S_IMODE(mode) & 0o077:
-        raise OperatorError(
-            f"{path}: others can read it (mode {stat.S_IMODE(mode):o}). Run: chmod 600 {path}",
-            exit_code=ExitCode.PERMISSION,
-        )
-    try:
-        key = serialization.load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as fault:
-        raise OperatorError(
-            f"{path}: is no private key in PEM: {fault}", exit_code=ExitCode.BAD_DATA
-        ) from fault
+    key = private_key_in(path, remedy="`central-sync migrate` makes it")
     if not isinstance(key, Ed25519PrivateKey):
         raise OperatorError(f"{path}: must be an Ed25519 key", exit_code=ExitCode.BAD_DATA)
     return SigningKey(key)

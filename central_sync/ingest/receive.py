@@ -4,7 +4,7 @@ Looks at the store, never writes to it. Checks come in the order of docs/wire-fo
 cheap ones first; the first frame that fails ends the request.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from time import monotonic
@@ -14,7 +14,8 @@ from uuid import UUID
 import zstandard
 
 from central_sync.ingest.admit import must_read
-from central_sync.ingest.decode import body_of, kept_body
+from central_sync.ingest.decode import kept_body
+from central_sync.ingest.decoder import Asked, ReadBodies, read_here
 from central_sync.store.admission import (
     Body,
     Candidate,
@@ -36,7 +37,7 @@ from edge_agent.wire.frame import (
     encode_batch,
     frames,
 )
-from edge_agent.wire.header import Header, batch_hash
+from edge_agent.wire.header import MAX_PAYLOAD, Header, batch_hash
 from edge_agent.wire.receipt import Receipt
 from edge_agent.wire.refusal import Code, RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, RECEIPT_CONTEXT, VerifyingKey
@@ -47,6 +48,8 @@ _GATEWAY: Final = slice(16, 32)
 _KEY: Final = slice(280, 312)
 # Small bodies can hold much work: one request does not keep a thread longer than this and one body.
 READING_AT_MOST_S: Final = 5.0
+# So many bodies go to a decoder together: a request of a minute's batches, or of five.
+READ_AT_ONCE: Final = 32
 _OF_A_KEY: Final = frozenset((Code.KEY, Code.SIGNATURE))
 
 
@@ -83,7 +86,12 @@ def unpacked(body: bytes, encoding: str, *, limit: int = MAX_REQUEST) -> bytes:
 
 
 def prepared(
-    gateway_id: UUID, request: bytes, *, store: Store, receipt_key: VerifyingKey
+    gateway_id: UUID,
+    request: bytes,
+    *,
+    store: Store,
+    receipt_key: VerifyingKey,
+    read_bodies: ReadBodies = read_here,
 ) -> Submission:
     """Return a request's frames as candidates, each body read if the decision needs it.
 
@@ -99,7 +107,8 @@ def prepared(
     try:
         for index, frame in enumerate(frames(request)):
             if isinstance(frame, BatchFrame):
-                candidates.append(_candidate(index, frame, gateway_id, store=store, keys=keys))
+                _learn(keys, frame, gateway_id, store, candidates, read_bodies)
+                candidates.append(_candidate(index, frame, gateway_id, keys=keys))
             else:
                 presented += _ours(frame.receipt_bytes, gateway_id, receipt_key)
     except RefusedError as refused:
@@ -111,7 +120,7 @@ def prepared(
             rejected = encode_batch(frame)
     return Submission(
         gateway_id=gateway_id,
-        candidates=_read(gateway_id, candidates, store),
+        candidates=_read(gateway_id, candidates, store, read_bodies),
         presented=tuple(presented),
         refusal=refusal,
         rejected=rejected,
@@ -135,7 +144,6 @@ def _candidate(
     frame: BatchFrame,
     gateway_id: UUID,
     *,
-    store: Store,
     keys: dict[bytes, VerifyingKey | None],
 ) -> Candidate:
     """Return a frame as a candidate, its body not looked at.
@@ -147,15 +155,10 @@ def _candidate(
     raw = frame.header_bytes
     if raw[_GATEWAY] != gateway_id.bytes:
         raise RefusedError(Code.KEY, f"the header is of another gateway than {gateway_id}")
-    key_id = raw[_KEY]
-    if key_id not in keys:
-        found = store.key(gateway_id, key_id)
-        is_active = found is not None and found.is_active
-        keys[key_id] = _verifying(found.public_key) if found and is_active else None
-    key = keys[key_id]
+    key = keys.get(raw[_KEY])
     if key is None:
         raise RefusedError(
-            Code.KEY, f"key {key_id.hex()[:16]} is not an active key of {gateway_id}"
+            Code.KEY, f"key {raw[_KEY].hex()[:16]} is not an active key of {gateway_id}"
         )
     header = Header.unpack(raw)
     key.verify(BATCH_CONTEXT, raw, frame.signature)
@@ -171,7 +174,36 @@ def _candidate(
     )
 
 
-def _read(gateway_id: UUID, candidates: Sequence[Candidate], store: Store) -> tuple[Candidate, ...]:
+def _learn(
+    keys: dict[bytes, VerifyingKey | None],
+    frame: BatchFrame,
+    gateway_id: UUID,
+    store: Store,
+    before: Sequence[Candidate],
+    read_bodies: ReadBodies,
+) -> None:
+    """Look up the key of a frame, once in a request; None where it does not count.
+
+    A key that the frame before brings is known too: it will be when that frame is stored.
+    """
+    key_id = frame.header_bytes[_KEY]
+    if keys.get(key_id) is not None:
+        return
+    found = store.key(gateway_id, key_id)
+    if found is not None:
+        keys[key_id] = _verifying(found.public_key) if found.is_active else None
+        return
+    last = [Asked(header=one.header, body=one.body_bytes, flags=one.flags) for one in before[-1:]]
+    (body,) = read_bodies(last) or (None,)
+    rotation = body.rotation if isinstance(body, Contents) else None
+    brought = None if rotation is None or rotation.public_key is None else rotation.public_key
+    key = None if brought is None else _verifying(brought)
+    keys[key_id] = key if key is not None and key.key_id == key_id else None
+
+
+def _read(
+    gateway_id: UUID, candidates: Sequence[Candidate], store: Store, read_bodies: ReadBodies
+) -> tuple[Candidate, ...]:
     """Return the candidates with those bodies read on which a decision depends.
 
     What cannot be read in time stays unread: the gateway sends it again.
@@ -179,26 +211,60 @@ def _read(gateway_id: UUID, candidates: Sequence[Candidate], store: Store) -> tu
     if not candidates:
         return ()
     sights = store.sight(Submission(gateway_id=gateway_id, candidates=tuple(candidates)))
-    read: list[Candidate] = []
+    wanted = _wanted(candidates, sights)
+    read = list(candidates)
     begun_s = monotonic()
-    for candidate, seen in zip(candidates, sights, strict=True):
-        around = _with_sibling(seen, candidate, read[-1] if read else None)
-        body: Body = Unread()
-        kept = candidate.body_bytes
-        has_time = not read or monotonic() - begun_s < READING_AT_MOST_S
-        if has_time and must_read(candidate, around):
-            body = body_of(candidate.header, kept, candidate.flags)
-        if isinstance(body, Contents) and FrameFlag.HEADSTONE not in candidate.flags:
-            kept = kept_body(candidate.header, kept)
-        read.append(replace(candidate, body=body, body_bytes=kept))
+    for group in _groups(
+        [index for index, is_wanted in enumerate(wanted) if is_wanted], candidates
+    ):
+        asked = [
+            Asked(header=one.header, body=one.body_bytes, flags=one.flags)
+            for one in (candidates[index] for index in group)
+        ]
+        for index, body in zip(group, read_bodies(asked), strict=True):
+            read[index] = _with_body(candidates[index], body)
+        if monotonic() - begun_s >= READING_AT_MOST_S:
+            break
     return tuple(read)
 
 
+def _wanted(candidates: Sequence[Candidate], sights: Sequence[Sight]) -> list[bool]:
+    """Return for which candidates a decision depends on the body."""
+    wanted: list[bool] = []
+    for index, (candidate, seen) in enumerate(zip(candidates, sights, strict=True)):
+        sibling = candidates[index - 1] if index and wanted[-1] else None
+        wanted.append(must_read(candidate, _with_sibling(seen, candidate, sibling)))
+    return wanted
+
+
+def _groups(indices: Sequence[int], candidates: Sequence[Candidate]) -> Iterator[list[int]]:
+    """Yield what is read at once: a few small bodies, or one that is large."""
+    group: list[int] = []
+    size_bytes = 0
+    for index in indices:
+        payload_bytes = candidates[index].header.payload_len
+        if group and (len(group) >= READ_AT_ONCE or size_bytes + payload_bytes > MAX_PAYLOAD):
+            yield group
+            group, size_bytes = [], 0
+        group.append(index)
+        size_bytes += payload_bytes
+    if group:
+        yield group
+
+
+def _with_body(candidate: Candidate, body: Body) -> Candidate:
+    kept = candidate.body_bytes
+    if isinstance(body, Contents) and FrameFlag.HEADSTONE not in candidate.flags:
+        kept = kept_body(candidate.header, kept)
+    return replace(candidate, body=body, body_bytes=kept)
+
+
 def _with_sibling(sight: Sight, candidate: Candidate, sibling: Candidate | None) -> Sight:
-    """Return the sight as it will be when the frame before it in the request is stored."""
+    """Return the sight as it will be when the frame before it in the request is stored.
+
+    `sibling` is that frame if its body is read, else None.
+    """
     if sibling is None or sibling.batch_hash != candidate.header.prev_batch_hash:
-        return sight
-    if isinstance(sibling.body, Unread):
         return sight
     before = Known(
         header=sibling.header,

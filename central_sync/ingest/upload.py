@@ -13,7 +13,9 @@ from uuid import UUID
 
 import structlog
 
+from central_sync.ingest.allowance import Allowances
 from central_sync.ingest.committer import Committer, OverloadedError
+from central_sync.ingest.decoder import ReadBodies, read_here
 from central_sync.ingest.metrics import IngestMetrics
 from central_sync.ingest.receive import prepared, unpacked
 from central_sync.store.admission import Outcome, Refusal, Submission
@@ -37,6 +39,8 @@ class Ingest:
     receipt_key: VerifyingKey
     metrics: IngestMetrics
     on_stored: Callable[[UUID], None]
+    allowances: Allowances
+    read_bodies: ReadBodies = read_here
     under_way: Counter[UUID] = field(default_factory=Counter)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
@@ -60,6 +64,8 @@ class Ingest:
         """
         self.metrics.request_bytes.inc(len(body))
         submission = await self._prepared(gateway_id, body, encoding)
+        if submission.candidates:
+            self.allowances.spent(gateway_id, len(body))
         outcome = await self.committer.commit(submission)
         self._count(submission, outcome)
         if outcome.verdicts:
@@ -83,7 +89,13 @@ class Ingest:
     def _submission(self, gateway_id: UUID, body: bytes, encoding: str) -> Submission:
         """Look a request through: everything that costs time and needs no turn at the store."""
         request = unpacked(body, encoding)
-        return prepared(gateway_id, request, store=self.store, receipt_key=self.receipt_key)
+        return prepared(
+            gateway_id,
+            request,
+            store=self.store,
+            receipt_key=self.receipt_key,
+            read_bodies=self.read_bodies,
+        )
 
     def _count(self, submission: Submission, outcome: Outcome) -> None:
         for verdict in outcome.verdicts:

@@ -13,8 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from edge_agent.wire.arrow import END_MARKER, SCHEMA_MESSAGE, rows_of_stream
-from edge_agent.wire.batch import open_body
-from edge_agent.wire.header import Header
 from edge_agent.wire.readings import MAX_ROWS, ROW, RowArray
 from edge_agent.wire.refusal import Code, RefusedError
 
@@ -33,11 +31,6 @@ _TYPES: Final = {4: pa.uint32(), 8: pa.int64()}
 SCHEMA: Final = pa.schema(
     [pa.field(name, _TYPES[ROW[name].itemsize], nullable=False) for name in ROW.names or ()]
 )
-
-
-def stored_rows(header: Header, body: bytes) -> RowArray:
-    """Return the rows of an accepted batch; shape (n,)."""
-    return rows_of_arrow(open_body(header, body).readings)
 
 
 def rows_of_arrow(readings: bytes) -> RowArray:

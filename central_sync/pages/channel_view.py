@@ -74,6 +74,7 @@ def _hour(revision: HourlyRevision, offset_minutes: int) -> HourView:
         words
         for words in (
             "provisional" if value.is_provisional else "",
+            "time uncertain" if detail.time_uncertain else "",
             IN_WORDS[detail.no_value] if detail.no_value is not None else "",
             f"revision {revision.revision}" if revision.revision > 1 else "",
         )

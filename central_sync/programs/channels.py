@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from central_sync.calc.clock_times import Times, joined
 from central_sync.calc.minutes import LARGEST_INTEGER
 from central_sync.programs.part75 import CHECK_PHASES
 from edge_agent.wire.bundle import Bundle, ChannelRow
@@ -32,13 +33,26 @@ UNKNOWN_CELL = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OpenedBatch:
-    """The rows of one verified batch, and what of its header matters here."""
+    """The rows of one verified batch, and what of its header matters here.
+
+    Attributes:
+        batch_hash: its name.
+        config_hash: of its channel table.
+        first_seq: number of its first row.
+        is_clock_trusted: header flag 4 is not set.
+        rows: as signed; shape (n,).
+        times: when they count; shape (n,).
+        anchors: other batches by whose clocks these times were set right.
+
+    """
 
     batch_hash: Hash
     config_hash: Hash
     first_seq: int
     is_clock_trusted: bool
     rows: RowArray
+    times: Times
+    anchors: tuple[Hash, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,6 +63,7 @@ class Chunk:
         batch: index of the row's batch in `batches`.
         row: index of the row in its batch.
         rows: the rows themselves.
+        times: when they count.
         cell: index into the cells, UNKNOWN_CELL where the channel table does not know it.
         integer: value in units of the cell's resolution, 0 where it is no number.
         is_number: whether it is one.
@@ -59,6 +74,7 @@ class Chunk:
     batch: UInt32Array
     row: UInt32Array
     rows: RowArray
+    times: Times
     cell: Int64Array
     integer: Int64Array
     is_number: BoolArray
@@ -110,6 +126,7 @@ class Cells:
             batch=np.repeat(np.arange(len(opened), dtype=np.uint32), counts),
             row=np.concatenate([np.arange(count, dtype=np.uint32) for count in counts]),
             rows=rows,
+            times=joined([one.times for one in opened]),
             cell=cell,
             integer=integer,
             is_number=is_number,

@@ -20,6 +20,7 @@ class NoValue(StrEnum):
     UNIT_OF_MEASURE = "unit_of_measure"
     CHANGED = "changed"
     TOO_MANY = "too_many"
+    MOVED = "moved"
 
 
 IN_WORDS: Final = {
@@ -28,6 +29,7 @@ IN_WORDS: Final = {
     NoValue.UNIT_OF_MEASURE: "the channel is not in the unit of measure that its parameter code "
     "is reported in",
     NoValue.CHANGED: "the meaning of the channel changed within the hour",
+    NoValue.MOVED: "the readings that it had are of other hours",
     NoValue.TOO_MANY: "there are more readings than are added up exactly",
 }
 
@@ -44,6 +46,8 @@ class Detail:
         used: readings used, by quadrant.
         checks: readings in a phase of calibration or maintenance.
         untrusted: readings stamped by a clock that was not trusted.
+        corrected: readings whose time was set right.
+        time_uncertain: a reading may belong to another hour, or one of another to this.
         resolution: of the exact sum, as a fraction or whole number, for instance `1/10`.
         quantum: what the value is rounded to, decimal text.
         no_value: why there is none; None where there is one.
@@ -57,6 +61,8 @@ class Detail:
     used: Sequence[int]
     checks: int
     untrusted: int
+    corrected: int
+    time_uncertain: bool
     resolution: str
     quantum: str
     no_value: NoValue | None
@@ -78,6 +84,8 @@ def parse_detail(text: str) -> Detail:
     kept = parse_canonical(text.encode())
     why = kept.pop("no_value")
     source = kept.pop("operating_source")
+    # Kernel 1 did not look at clocks.
+    kept = {"corrected": 0, "time_uncertain": False, **kept}
     return Detail(
         # Written by `text` above and by nobody else: the types are those of the fields.
         **cast("dict[str, int]", kept),  # type: ignore[arg-type]

@@ -10,12 +10,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from central_sync.calc.clock_hours import HOUR_NS, MINUTE_NS, MINUTES
+from central_sync.calc.clock_hours import HOUR_NS, MINUTE_NS, MINUTES, QUADRANTS
 from central_sync.calc.hourly import KERNEL, Hours, hourly
 from central_sync.calc.operating import OperatingSource, operating_assumed, operating_by_channel
 from central_sync.calc.rounding import common_resolution, rounded_text
 from central_sync.model import HourlyValue
-from central_sync.programs.detail import Detail, NoValue
+from central_sync.programs.detail import Detail, NoValue, parse_detail
 from central_sync.programs.hashes import input_hash, output_hash, parameter_hash
 from central_sync.programs.part75 import REPORTED, is_valid
 from central_sync.programs.plan import Role
@@ -52,6 +52,40 @@ def hourly_values(tallied: Tallied, *, is_provisional: bool) -> tuple[HourlyValu
             by_channel.setdefault(cell.channel.channel, []).append(place)
     series = (_series(tallied, places, hours, sources) for _, places in sorted(by_channel.items()))
     return tuple(_value(tallied, one, is_provisional=is_provisional) for one in series)
+
+
+def withdrawn(value: HourlyValue, tallied: Tallied) -> HourlyValue:
+    """Return what becomes of a value whose readings are no longer of its hour.
+
+    Their time was set right since it was computed (docs/calculations.md section 9).
+    """
+    before = parse_detail(value.detail)
+    nothing = [0] * QUADRANTS
+    detail = replace(
+        before,
+        operating_source=OperatingSource.ASSUMED,
+        operating_minutes=nothing,
+        used=nothing,
+        checks=0,
+        untrusted=0,
+        corrected=0,
+        time_uncertain=False,
+        no_value=NoValue.MOVED,
+    )
+    empty = replace(
+        value,
+        value=None,
+        total=0,
+        reading_count=0,
+        used_count=0,
+        quadrants=0,
+        is_valid=False,
+        is_provisional=False,
+        input_hash=input_hash(tallied.gateway_id, tallied.start_ns, tallied.batch_hashes),
+        kernel=KERNEL,
+        detail=detail.text,
+    )
+    return replace(empty, output_hash=output_hash(empty))
 
 
 def _operating(tallied: Tallied, *, passed_minutes: int) -> tuple[BoolArray, list[OperatingSource]]:
@@ -127,6 +161,8 @@ def _value(tallied: Tallied, series: _Series, *, is_provisional: bool) -> Hourly
         used=[int(count) for count in used],
         checks=int(series.hours.checks[0]),
         untrusted=int(tallied.untrusted[series.places].sum()),
+        corrected=int(tallied.corrected[series.places].sum()),
+        time_uncertain=bool(tallied.uncertain[series.places].any()),
         resolution=str(series.resolution),
         quantum=format(quantum, "f"),
         no_value=no_value,

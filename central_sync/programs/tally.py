@@ -29,7 +29,10 @@ class Tallied:
         minutes: the tally, (cells, 60).
         simulated: rows that say that their source is simulated, (cells,).
         untrusted: rows of batches whose clock was not trusted, (cells,).
-        batch_hashes: the batches with a row in the hour, in rising order.
+        corrected: rows whose time was set right, (cells,).
+        uncertain: rows that may belong to this hour and to another one, (cells,).
+        batch_hashes: the batches with a row that is or may be in the hour, and those by whose
+            clock its time was set right; in rising order.
         config_hashes: the configurations that they name.
         newest_minute: minute of the newest row, -1 where there is none.
         line_begins_here: a row numbered 0 is in this hour: nobody measured before it.
@@ -43,6 +46,8 @@ class Tallied:
     minutes: Minutes
     simulated: Int64Array
     untrusted: Int64Array
+    corrected: Int64Array
+    uncertain: Int64Array
     batch_hashes: tuple[Hash, ...]
     config_hashes: frozenset[Hash]
     newest_minute: int
@@ -74,6 +79,8 @@ class HourTally:
         self._minutes = tally(_no_points(), self._limits)
         self._simulated = np.zeros(len(cells), np.int64)
         self._untrusted = np.zeros(len(cells), np.int64)
+        self._corrected = np.zeros(len(cells), np.int64)
+        self._uncertain = np.zeros(len(cells), np.int64)
         self._batch_hashes: set[Hash] = set()
         self._config_hashes: set[Hash] = set()
         self._newest_minute = -1
@@ -81,9 +88,11 @@ class HourTally:
 
     def add(self, chunk: Chunk) -> None:
         """Add the rows of a chunk that are of this hour."""
-        offset = chunk.rows["at"] - self.start_ns
+        offset = chunk.times.time - self.start_ns
         # Unsigned, one comparison does for both ends, and a difference that wrapped falls out.
         in_hour = offset.view(np.uint64) < HOUR_NS
+        uncertain = chunk.times.is_uncertain_in(self.start_ns, self.start_ns + HOUR_NS)
+        self._note_doubt(chunk, uncertain)
         if not in_hour.any():
             return
         self._note_batches(chunk, in_hour)
@@ -101,6 +110,7 @@ class HourTally:
         trusted = np.array([one.is_clock_trusted for one in chunk.batches], dtype=np.bool_)
         self._simulated += self._count(points.cell[says_simulated])
         self._untrusted += self._count(points.cell[~trusted[chunk.batch[known]]])
+        self._corrected += self._count(points.cell[chunk.times.is_moved[known]])
 
     def tallied(self) -> Tallied:
         """Return what has been added so far."""
@@ -112,16 +122,28 @@ class HourTally:
             minutes=self._minutes,
             simulated=self._simulated.copy(),
             untrusted=self._untrusted.copy(),
+            corrected=self._corrected.copy(),
+            uncertain=self._uncertain.copy(),
             batch_hashes=tuple(sorted(self._batch_hashes)),
             config_hashes=frozenset(self._config_hashes),
             newest_minute=self._newest_minute,
             line_begins_here=self._line_begins_here,
         )
 
+    def _note_doubt(self, chunk: Chunk, uncertain: BoolArray) -> None:
+        self._name(chunk, uncertain)
+        self._uncertain += self._count(chunk.cell[uncertain & (chunk.cell != UNKNOWN_CELL)])
+
+    def _name(self, chunk: Chunk, which: BoolArray) -> None:
+        """Note the batches of some rows as those that the hour was made of."""
+        for index in np.unique(chunk.batch[which]):
+            batch = chunk.batches[index]
+            self._batch_hashes.update((batch.batch_hash, *batch.anchors))
+
     def _note_batches(self, chunk: Chunk, in_hour: BoolArray) -> None:
         first_row = chunk.row == 0
+        self._name(chunk, in_hour)
         for index in np.unique(chunk.batch[in_hour]):
-            self._batch_hashes.add(chunk.batches[index].batch_hash)
             self._config_hashes.add(chunk.batches[index].config_hash)
         for index in chunk.batch[in_hour & first_row]:
             if chunk.batches[index].first_seq == 0:

@@ -36,11 +36,23 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """A signed event that names another signing key; `fault` says why it is not believed.
+
+    `public_key` is None where it is not believed: 32 bytes otherwise.
+    """
+
+    public_key: bytes | None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
     """A body that is what was signed and obeys the format, reduced to what the store keeps of it.
 
     `quarters`: numbers of UTC quarter-hours since 1970 that hold a row's `at`, rising;
-    `has_strays`: rows bear other times, too, for which no hour is computed.
+    `has_strays`: rows bear other times, too, for which no hour is computed; `mono_min`, `mono_max`:
+    of its rows, None where there are none; `has_step`: its clock was set, an event says.
     """
 
     at_min: int | None
@@ -49,6 +61,10 @@ class Contents:
     previous: Previous | None
     losses: tuple[Loss, ...]
     has_strays: bool = False
+    mono_min: int | None = None
+    mono_max: int | None = None
+    has_step: bool = False
+    rotation: Rotation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

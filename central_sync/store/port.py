@@ -11,6 +11,7 @@ from uuid import UUID
 from central_sync.model import (
     Alarm,
     AlarmCode,
+    Around,
     ChainHead,
     Counts,
     DirtyHour,
@@ -20,8 +21,11 @@ from central_sync.model import (
     Hole,
     HourlyRevision,
     HourlyValue,
+    IssuedCertificate,
+    KeyState,
     Part,
     StoredBatch,
+    Token,
 )
 from central_sync.store.admission import Outcome, Sight, Submission
 from central_sync.store.witness_port import Archive, Log
@@ -56,6 +60,59 @@ class Registry(Protocol):
 
     def key(self, gateway_id: UUID, key_id: bytes) -> GatewayKey | None:
         """Return a gateway's key, active or revoked; None when it never had that key."""
+        ...
+
+    def key_states(self, gateway_id: UUID) -> tuple[KeyState, ...]:
+        """Return all keys that a gateway ever had, oldest first."""
+        ...
+
+    def revoke_key(self, gateway_id: UUID, key_id: bytes, *, reason: str) -> None:
+        """Accept nothing more under one key; what is stored stays; KeyError when it is unknown.
+
+        The first number of each chain that does not count any more is kept with it.
+        """
+        ...
+
+
+class Enrolment(Protocol):
+    """Tokens and certificates: how a gateway comes to be known."""
+
+    def make_token(
+        self, gateway_id: UUID, *, facility: str, name: str, token_hash: Hash, expires_ns: int
+    ) -> None:
+        """Keep a token; make its gateway if there is none; what tokens it had are void."""
+        ...
+
+    def token(self, token_hash: Hash) -> Token | None:
+        """Return a token, used or not; None when it was never made, or is void."""
+        ...
+
+    def count_try(self, token_hash: Hash) -> None:
+        """Count a request that a token could not be used for."""
+        ...
+
+    def enrol(
+        self,
+        token_hash: Hash,
+        *,
+        public_key: bytes,
+        tls_hash: bytes,
+        certificate: IssuedCertificate | None,
+    ) -> bool:
+        """Use a token for a 32-byte public key: register the key, keep the certificate.
+
+        The gateway's other certificates count no more. Returns False, and does nothing, when
+        another pair of keys has used the token meanwhile; ValueError when the key belongs to
+        another gateway, or was revoked.
+        """
+        ...
+
+    def keep_certificate(self, certificate: IssuedCertificate) -> None:
+        """Keep what is known of a certificate that was made; expired ones are forgotten."""
+        ...
+
+    def certificate(self, serial: int) -> IssuedCertificate | None:
+        """Return what is known of a certificate of our authority."""
         ...
 
 
@@ -94,6 +151,13 @@ class Record(Protocol):
         """Return readable batches of branches that may have a row with from_ns <= at < to_ns.
 
         They feed no calculation. Ordered as above, batches of one number by their hash.
+        """
+        ...
+
+    def around(self, stored: StoredBatch, *, until_ns: int | None = None) -> Around:
+        """Return the batches of trusted clocks next to a stored one.
+
+        `until_ns`: only what was received by then, UTC ns of the centre's clock.
         """
         ...
 
@@ -149,6 +213,14 @@ class Ledger(Protocol):
 
     def mark_dirty(self, gateway_id: UUID, from_ns: int, to_ns: int) -> None:
         """Mark every hour of [from_ns, to_ns) dirty: a recomputation was asked for."""
+        ...
+
+    def retime(self, limit: int) -> int:
+        """Look again at batches of untrusted clocks around which more became known.
+
+        Makes them findable by their new times and these hours dirty; returns how many there were,
+        at most `limit`.
+        """
         ...
 
     def settle_hour(
@@ -213,7 +285,7 @@ class Fleet(Protocol):
         ...
 
 
-class Store(Registry, Record, Ledger, Fleet, Log, Archive, Protocol):
+class Store(Registry, Enrolment, Record, Ledger, Fleet, Log, Archive, Protocol):
     """All of it."""
 
     def close(self) -> None:

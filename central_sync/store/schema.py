@@ -4,56 +4,12 @@ Only a description: tables are made by `central_sync.store.migrations` alone, an
 Times are UTC nanoseconds, UUIDs their 16 bytes, hashes 32 bytes. There is no row per reading.
 """
 
-from typing import Any
-
 import sqlalchemy as sa
 
-METADATA = sa.MetaData()
+from central_sync.store import schema_registry as registry
+from central_sync.store.tables import BYTES, INT64, METADATA, TEXT, by_key, by_rowid, col, key
 
-# 64-bit on every database: SQLite's INTEGER is, and its STRICT tables know no BIGINT.
-INT64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-BYTES = sa.LargeBinary()
-TEXT = sa.Text()
-
-
-def key(name: str, kind: sa.types.TypeEngine[Any]) -> sa.Column[Any]:
-    """Return a column of the primary key."""
-    return sa.Column(name, kind, primary_key=True, autoincrement=False)
-
-
-def col(name: str, kind: sa.types.TypeEngine[Any], *, may_lack: bool = False) -> sa.Column[Any]:
-    """Return an ordinary column; `may_lack` where NULL says that there is none."""
-    return sa.Column(name, kind, nullable=may_lack)
-
-
-def by_rowid(name: str, *parts: sa.Column[Any] | sa.Index) -> sa.Table:
-    """Describe a table of large rows."""
-    return sa.Table(name, METADATA, *parts, sqlite_strict=True)
-
-
-def by_key(name: str, *parts: sa.Column[Any] | sa.Index) -> sa.Table:
-    """Describe a table of small rows, found by key alone: it needs no second tree for it."""
-    return sa.Table(name, METADATA, *parts, sqlite_strict=True, sqlite_with_rowid=False)
-
-
-# The registry: who may send.
-by_key(
-    "gateway",
-    key("id", BYTES),
-    col("facility", TEXT),
-    col("name", TEXT),
-    col("added_ns", INT64),
-    col("revoked_ns", INT64, may_lack=True),
-    col("revoked_reason", TEXT, may_lack=True),
-)
-by_key(
-    "gateway_key",
-    key("gateway_id", BYTES),
-    key("key_id", BYTES),
-    col("public_key", BYTES),
-    col("added_ns", INT64),
-    sa.Index("gateway_key_by_id", "key_id", unique=True),
-)
+__all__ = ["METADATA", "registry"]
 
 # The record: signed bytes, verbatim.
 by_rowid(
@@ -87,6 +43,35 @@ by_key(
     key("gateway_id", BYTES),
     key("quarter", INT64),
     key("batch_id", INT64),
+)
+# What is known of the clocks of gateways (docs/calculations.md section 9).
+by_key(
+    "clock_anchor",
+    key("gateway_id", BYTES),
+    key("boot_count", INT64),
+    key("boot_id", BYTES),
+    key("mono_ns", INT64),
+    key("batch_id", INT64),
+    col("wall_ns", INT64),
+    col("error_ns", INT64),
+)
+by_key(
+    "clock_doubt",
+    key("gateway_id", BYTES),
+    key("boot_count", INT64),
+    key("boot_id", BYTES),
+    key("mono_ns", INT64),
+    key("batch_id", INT64),
+    col("mono_min", INT64),
+    col("mono_max", INT64),
+    col("quarters", TEXT),
+    col("is_due", sa.Integer()),
+    sa.Index(
+        "clock_doubt_due",
+        "gateway_id",
+        sqlite_where=sa.text("is_due"),
+        postgresql_where=sa.text("is_due <> 0"),
+    ),
 )
 by_key(
     "chain",

@@ -122,7 +122,7 @@ class Exporter:
         raise BusyError(f"batches changed in each of {TRIES} tries")
 
     def _written(self, selection: Selection, folder: Path) -> Exported:
-        checkpoint, note = self.witness.checkpoint()
+        checkpoint, note = self.witness.checkpoint(is_thorough=True)
         walk = Walk(size=checkpoint.size)
         for line in self.planned(selection):
             self._line(line, folder, walk)

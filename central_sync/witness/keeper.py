@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import structlog
 
@@ -15,13 +15,18 @@ from edge_agent.wire.refusal import RefusedError
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+THOROUGH_EVERY_S: Final = 86_400.0
+"""How often every entry of the log is read again; also when the service starts."""
+
+
+@dataclass(slots=True, kw_only=True)
 class Keeper:
     """Does both every `interval_s`; a failure is told and tried again the next time."""
 
     witness: Witness
     sealer: Sealer
     interval_s: float
+    _rounds: int = 0
 
     async def run(self) -> NoReturn:
         """Keep at it until cancelled; what is under way is finished in its thread."""
@@ -31,6 +36,8 @@ class Keeper:
 
     def round(self) -> None:
         """Seal what is due, and sign the log as it then is."""
+        is_thorough = self._rounds % max(1, round(THOROUGH_EVERY_S / self.interval_s)) == 0
+        self._rounds += 1
         try:
             moved = self.sealer.run()
             if moved:
@@ -38,7 +45,7 @@ class Keeper:
         except (OSError, RefusedError, StoreUnavailableError) as fault:
             log.warning("sealing.postponed", reason=str(fault))
         try:
-            checkpoint, _ = self.witness.checkpoint()
+            checkpoint, _ = self.witness.checkpoint(is_thorough=is_thorough)
             log.debug("checkpoint.signed", size=checkpoint.size)
         except LogRewrittenError as fault:
             log.error("log.rewritten", reason=str(fault))

@@ -11,11 +11,14 @@ from uuid import UUID
 
 from edge_agent.buffer.records import Boot, Head
 from edge_agent.clock import Instant, Trust
+from edge_agent.clock_steps import untold_step
 from edge_agent.wire.batch import Origin, Position, SignedBatch, Stamp, seal
 from edge_agent.wire.chain import successor_fault
-from edge_agent.wire.events import Event
+from edge_agent.wire.enrolment import rotation_fields
+from edge_agent.wire.events import KEY_ROTATED, Event
 from edge_agent.wire.payload import MAX_LINES
 from edge_agent.wire.readings import MAX_ROWS, Readings, rows_of
+from edge_agent.wire.signing import SigningKey
 from edge_agent.wire.vocabulary import UNKNOWN_ERROR_MS, BatchFlag, ClockState, Hash
 
 # 65,536 rows of 40 bytes and this many bytes of events stay below the 4 MiB of a payload
@@ -97,7 +100,12 @@ def stamp_of(instant: Instant, trust: Trust, *, boot_count: int, boot_id: UUID) 
 
 
 def opening_events(
-    place: Place, *, stamp: Stamp, origin: Origin, boot: Boot | None
+    place: Place,
+    *,
+    stamp: Stamp,
+    origin: Origin,
+    boot: Boot | None,
+    told: Sequence[Event] = (),
 ) -> Iterator[Event]:
     """Yield what must stand before the events of a portion.
 
@@ -106,6 +114,7 @@ def opening_events(
         stamp: the moment of the batch.
         origin: names the configuration in force, and what technicians stand for in it.
         boot: to be told once per start of the agent; None when it has been.
+        told: the events of the portion.
 
     Source: docs/wire-format.md section 10: `continue` first in a genesis, then `config_applied`
     in the first batch of a configuration, and behind it what technicians confirmed.
@@ -136,6 +145,38 @@ def opening_events(
             },
             **at,
         )
+    step = None if last is None else _untold_step(last, told, stamp)
+    if step is not None:
+        yield step
+
+
+def _untold_step(last: Head, told: Sequence[Event], stamp: Stamp) -> Event | None:
+    error_ms = None if stamp.wall_unc_ms == UNKNOWN_ERROR_MS else stamp.wall_unc_ms
+    return untold_step(
+        last.header,
+        told,
+        boot_id=stamp.boot_id,
+        now=Instant(utc_ns=stamp.wall_ns, mono_ns=stamp.mono_ns),
+        trust=Trust(state=stamp.clock_state, error_ms=error_ms),
+    )
+
+
+def rotation_event(place: Place, *, stamp: Stamp, origin: Origin, key: SigningKey) -> Event:
+    """Return what stands last in a chain: that another key follows, which has agreed to it.
+
+    Source: docs/wire-format.md section 10, `key_rotated`.
+    """
+    return Event(
+        type=KEY_ROTATED,
+        at_ns=stamp.wall_ns,
+        mono_ns=stamp.mono_ns,
+        fields=rotation_fields(
+            gateway_id=origin.gateway_id,
+            chain_id=place.position.chain_id,
+            old_key_id=origin.key.key_id,
+            new_key=key,
+        ),
+    )
 
 
 def lots(readings: Sequence[Readings], lines: Sequence[bytes]) -> tuple[Lot, ...]:

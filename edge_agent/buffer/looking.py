@@ -97,10 +97,16 @@ class Looking:
             return (*await self._durable(positions), *self._in_memory())[:limit]
 
     async def newest(self, limit: int) -> tuple[Held, ...]:
-        """Return the newest batches without a receipt, oldest first."""
+        """Return the newest batches without a receipt, oldest first.
+
+        The centre learns of another key by the last batch of the one before: only those under the
+        key of the oldest.
+        """
         async with self._lock:
             positions = newest_positions(self._writer.ledger.waiting, limit)
-            return (*await self._durable(positions), *self._in_memory())[-limit:]
+            found = (*await self._durable(positions), *self._in_memory())[-limit:]
+            oldest = self._writer.ledger.backlog.oldest
+            return tuple(one for one in found if oldest is None or one.key_id == oldest.key_id)
 
     async def held_from(self, chain_id: UUID, batch_no: int, limit: int) -> tuple[Held, ...]:
         """Return batches of one chain from a number on, receipted or not, oldest first."""
@@ -113,8 +119,19 @@ class Looking:
             start = ledger.position_of(Key(chain_id=chain_id, batch_no=0))
             if start is None:
                 return ()
-            span = Span(first=start + batch_no, last=last)
+            # A number that the centre names may be larger than SQLite can be asked for.
+            span = Span(first=min(start + batch_no, last + 1), last=last)
             return tuple(held for _, held in await table.held(span, limit))
+
+    async def held_below(self, chain_id: UUID, batch_no: int) -> tuple[Held, ...]:
+        """Return the newest durable batch of a chain below a number, receipted or not, if any."""
+        async with self._reading() as table:
+            ledger = self._writer.ledger
+            start = ledger.position_of(Key(chain_id=chain_id, batch_no=0))
+            if start is None:
+                return ()
+            last = min(start + batch_no - 1, ledger.end_of_chain(chain_id))
+            return tuple(held for _, held in await table.newest_held(Span(first=start, last=last)))
 
     async def held(self, keys: Iterable[Key]) -> tuple[Held, ...]:
         """Return those of these durable batches that are held, receipted or not, oldest first."""
@@ -132,7 +149,7 @@ class Looking:
         """
         keys = [each.key if isinstance(each, Held) else each for each in batches]
         async with self._lock:
-            every = [(place, frame) for key in keys for place, frame in await self._frames(key)]
+            every = await self._frames(keys)
             await self._writer.verify((place, frame) for place, frame in every if place is not None)
             return tuple(frame for _, frame in every)
 
@@ -166,15 +183,19 @@ class Looking:
 
         return await self._if_readable(read(), ())
 
-    async def _frames(self, key: Key) -> list[tuple[int | None, BatchFrame]]:
-        """Return the batch with its position, None in memory; an empty list if it is gone."""
+    async def _frames(self, keys: Sequence[Key]) -> list[tuple[int | None, BatchFrame]]:
+        """Return batches with their positions, None in memory; those that are gone left out."""
         chain = self._writer.volatile
-        frame = None if chain is None else chain.frame(key)
-        if frame is not None:
-            return [(None, frame)]
-        async with self._readable() as table:
-            placed = [(place, await table.frame(place)) for place in self._positions([key])]
-            return [(place, frame) for place, frame in placed if frame is not None]
+        found: dict[Key, tuple[int | None, BatchFrame]] = {}
+        if chain is not None:
+            in_memory = ((key, chain.frame(key)) for key in keys)
+            found = {key: (None, frame) for key, frame in in_memory if frame is not None}
+        places = {self._writer.ledger.position_of(key): key for key in keys if key not in found}
+        if positions := [place for place in places if place is not None]:
+            async with self._readable() as table:
+                for place, frame in await table.frames(positions):
+                    found[places[place]] = (place, frame)
+        return [found[key] for key in keys if key in found]
 
     async def _if_readable(
         self, work: Awaitable[tuple[Held, ...]], otherwise: tuple[Held, ...]

@@ -23,11 +23,13 @@ from edge_agent.buffer.content import Damaged, Intact
 from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.log_check import log_fault
 from edge_agent.buffer.quarantine import files_of, folders, put_away, set_aside
-from edge_agent.buffer.reading import Limit, last_verified
+from edge_agent.buffer.reading import Limit, key_after, last_verified
 from edge_agent.buffer.records import Backlog, Head, Usage
 from edge_agent.buffer.verifying import inspect_file
 from edge_agent.clock import Clock
 from edge_agent.wire.batch import Origin
+
+KEY_ROTATION: Final = "key_rotation"
 
 log = structlog.get_logger()
 
@@ -146,7 +148,8 @@ def _beginning(path: Path, origin: Origin, content: Intact, clock: Clock) -> Beg
             return beginning("enrol")
         return beginning("quarantine", _last_set_aside(path, origin, clock))
     if content.head.header.key_id != origin.key.key_id:
-        return beginning("reset")
+        is_next = key_after(path) == origin.key.key_id
+        return beginning(KEY_ROTATION if is_next else "reset")
     return None
 
 

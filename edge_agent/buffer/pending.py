@@ -8,6 +8,7 @@ from edge_agent.buffer.retention import Run
 from edge_agent.buffer.table import Table
 from edge_agent.buffer.volatile import Segment
 from edge_agent.wire.batch import SignedBatch
+from edge_agent.wire.signing import SigningKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -22,6 +23,7 @@ class Pending:
         beginning: of the chain that the batches begin; None where they go on with one.
         batches: signed.
         given: batches that lose their readings in the same transaction.
+        next_key: signs whatever follows them, where it is another one.
 
     """
 
@@ -30,6 +32,7 @@ class Pending:
     beginning: Beginning | None
     batches: tuple[SignedBatch, ...]
     given: tuple[GivenUp, ...] = ()
+    next_key: SigningKey | None = None
 
     @property
     def first_position(self) -> int:

@@ -74,6 +74,11 @@ def is_seen(folder: Path) -> bool:
     return (folder / SEEN).exists()
 
 
+def is_closed(path: Path) -> bool:
+    """Return whether a database or its log is there and may not be read."""
+    return any(file.is_file() and not os.access(file, os.R_OK) for file in files_of(path)[:2])
+
+
 def _holds(folder: Path, name: str) -> bool:
     return any(os.path.lexists(file) for file in files_of(folder / name))
 

@@ -12,11 +12,14 @@ from uuid import UUID
 
 from edge_agent.buffer.records import Head
 from edge_agent.clock import NS_PER_S, Clock
+from edge_agent.wire.batch import open_body
+from edge_agent.wire.events import KEY_ROTATED, parse_event
 from edge_agent.wire.header import Header, batch_hash
 from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
 from edge_agent.wire.vocabulary import Hash
 
+NEWEST_LOOKED_AT: Final = 8
 # What reading damaged bytes can raise besides our own errors: a value of another type (bytes where
 # a number was stored have none of its methods), a number out of range, or whatever SQLite says: it
 # runs out of memory over a damaged schema, however much there is.
@@ -26,6 +29,8 @@ DAMAGE_ERRORS: Final = (
 )
 
 
+# So long is waited for another program that holds the file.
+BUSY_S: Final = 3.0
 # Operations of SQLite's machine between two looks at the clock: some milliseconds.
 OPERATIONS: Final = 100_000
 # No body and no document has more bytes: a damaged length must not cost memory.
@@ -71,7 +76,7 @@ def opened_read_only(path: Path, limit: Limit | None = None) -> Iterator[sqlite3
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
-        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA busy_timeout = 3000")
         yield connection
 
 
@@ -89,6 +94,39 @@ def last_verified(path: Path, *, gateway_id: UUID, key: VerifyingKey, limit: Lim
     return found
 
 
+def newest_verified(
+    path: Path, *, gateway_id: UUID, key: VerifyingKey, limit: Limit
+) -> Head | None:
+    """Return the newest batch of a buffer that nobody has open; None where none is readable.
+
+    Only a few rows are looked at: how many are damaged is for the opening to find out.
+    """
+    few = f"DESC LIMIT {NEWEST_LOOKED_AT}"
+    with closing(_verified_heads(path, few, gateway_id, key, limit)) as heads:
+        return next(heads, None)
+
+
+def key_after(path: Path) -> Hash | None:
+    """Return the key that must sign what follows the newest batch of a file.
+
+    That is the key of the batch, or the one that its last event names as the next. None where
+    there is no file, no batch, or it cannot be read: what that means, others say.
+    """
+    try:
+        with opened_read_only(path) as connection:
+            packed, body = connection.execute(
+                "SELECT header, body FROM sealed WHERE position > 0 ORDER BY position DESC LIMIT 1"
+            ).fetchone() or (b"", b"")
+        header = Header.unpack(packed)
+        lines = open_body(header, body).event_lines
+        last = parse_event(lines[-1]) if lines else None
+    except DAMAGE_ERRORS:
+        return None
+    if last is None or last.type != KEY_ROTATED:
+        return header.key_id
+    return Hash(bytes.fromhex(str(last.fields["key"])))
+
+
 def _verified_heads(
     path: Path, order: str, gateway_id: UUID, key: VerifyingKey, limit: Limit
 ) -> Generator[Head, None, None]:
@@ -96,7 +134,7 @@ def _verified_heads(
     try:
         with opened_read_only(path, limit) as connection:
             for row in connection.execute(
-                "SELECT position, batch_hash, header, signature FROM sealed"  # noqa: S608 - DESC or ASC, from above
+                "SELECT position, batch_hash, header, signature FROM sealed"  # noqa: S608 - from above
                 f" WHERE position > 0 ORDER BY position {order}"
             ):
                 head = _verified_head(row, gateway_id, key)
@@ -129,7 +167,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     Without a log the file alone is the whole database and can be read as it stands.
     """
     uri = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_S)
     try:
         connection.execute("PRAGMA schema_version")
     except sqlite3.OperationalError as error:

@@ -9,7 +9,7 @@ from edge_agent.buffer.giving_up import GivenUp
 from edge_agent.wire.events import Event
 from edge_agent.wire.header import HEADER_SIZE, Header
 from edge_agent.wire.readings import Readings
-from edge_agent.wire.signing import SIGNATURE_SIZE
+from edge_agent.wire.signing import SIGNATURE_SIZE, SigningKey
 from edge_agent.wire.vocabulary import Hash
 
 # `length` and `flags` before the header (docs/wire-format.md section 3).
@@ -53,6 +53,17 @@ class Nothing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NextKey:
+    """A portion that ends a chain: its batch tells which key signs from the next batch on."""
+
+    key: SigningKey
+    readings: tuple[Readings, ...] = ()
+    events: tuple[Event, ...] = ()
+    is_last: bool = False
+    marks: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
     """The present boot of the machine and start of the agent, as the boot event tells them."""
 
@@ -83,6 +94,7 @@ class Held:
     record_count: int
     wall_ns: int
     size: int
+    key_id: Hash
     is_headstone: bool = False
 
     @property
@@ -108,6 +120,7 @@ class Held:
             record_count=header.record_count,
             wall_ns=header.wall_ns,
             size=BARE_FRAME_BYTES + body_bytes,
+            key_id=header.key_id,
             is_headstone=is_headstone,
         )
 

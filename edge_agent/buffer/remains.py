@@ -5,7 +5,7 @@ take bytes from wherever they lie.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -25,7 +25,7 @@ from edge_agent.buffer.pages import Chunk, Pages
 from edge_agent.buffer.retention import Run
 from edge_agent.wire.batch import SignedBatch, open_body
 from edge_agent.wire.document import Document
-from edge_agent.wire.header import HEADER_SIZE, Header
+from edge_agent.wire.header import HEADER_SIZE, Header, batch_hash
 from edge_agent.wire.receipt import RECEIPT_SIZE, Receipt
 from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
@@ -39,6 +39,8 @@ _SIGNATURE: Final = slice(HASH_SIZE + HEADER_SIZE, FIXED_BYTES)
 LOT_BYTES: Final = 16 * 1024 * 1024
 # Pages are written again and again with the same batches in them: so many are remembered.
 REMEMBERED: Final = 16_384
+# By so much of its hash a batch is known among them.
+NAME_BYTES: Final = 16
 # More receipts than this were never waited for at once; a file that has more was made to.
 MOST_RECEIPTS: Final = 65_536
 # Types of the columns of `receipt` and `document` (SQLite file format, section 2.1).
@@ -79,10 +81,17 @@ class Sighted:
 class Remains:
     """The files of one quarantine, read for one gateway and one key."""
 
-    def __init__(self, pages: Pages, *, gateway_id: UUID, key: VerifyingKey) -> None:
+    def __init__(
+        self,
+        pages: Pages,
+        *,
+        gateway_id: UUID,
+        key: VerifyingKey,
+        earlier: Iterable[VerifyingKey] = (),
+    ) -> None:
         self._pages = pages
         self._gateway_id = gateway_id
-        self._key = key
+        self._keys = {one.key_id: one for one in (*earlier, key)}
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._foreign_count = 0
 
@@ -167,23 +176,23 @@ class Remains:
                 if head is None:
                     continue
                 header_bytes, signature = head
-                if header_bytes in self._seen:
+                if self._is_seen(header_bytes):
                     return None
                 batch = self._whole(cell, lookup, header_bytes, is_straight=is_straight)
                 if batch is None:
                     continue
-                if not self._is_ours(header_bytes, signature):
-                    self._foreign_count += 1
-                    batch = None
-                self._remember(header_bytes)
-                return batch
+                is_ours = self._is_ours(header_bytes, signature)
+                if is_ours or self._is_of_another(batch.header):
+                    self._remember(header_bytes)
+                    self._foreign_count += not is_ours
+                    return batch if is_ours else None
         return None
 
     def _header(self, cell: Cell, frame: int | None) -> Header | None:
         """Return the header in a cell, if it is one of ours, once."""
         for lookup in self._lookups(frame):
             head = self._head(cell, lookup, is_straight=False)
-            if head is None or head[0] in self._seen:
+            if head is None or self._is_seen(head[0]):
                 continue
             if self._is_ours(*head):
                 self._remember(head[0])
@@ -217,13 +226,20 @@ class Remains:
     def _is_ours(self, header_bytes: bytes, signature: bytes) -> bool:
         try:
             header = Header.unpack(header_bytes)
-            self._key.verify(BATCH_CONTEXT, header_bytes, signature)
-        except RefusedError:
+            self._keys[header.key_id].verify(BATCH_CONTEXT, header_bytes, signature)
+        except (RefusedError, KeyError):
             return False
         return header.gateway_id == self._gateway_id
 
+    def _is_of_another(self, header: Header) -> bool:
+        """Return whether a batch says itself that another gateway or key made it."""
+        return header.gateway_id != self._gateway_id or header.key_id not in self._keys
+
+    def _is_seen(self, header_bytes: bytes) -> bool:
+        return batch_hash(header_bytes)[:NAME_BYTES] in self._seen
+
     def _remember(self, header_bytes: bytes) -> None:
-        self._seen[header_bytes] = None
+        self._seen[batch_hash(header_bytes)[:NAME_BYTES]] = None
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
 

@@ -5,6 +5,7 @@ brought back, so that a kill at any moment loses nothing and repeats little. New
 """
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
 from edge_agent.buffer.missing import missing_of
 from edge_agent.buffer.pages import Pages
 from edge_agent.buffer.progress import Progress, Salvage, Step, fact_of
-from edge_agent.buffer.quarantine import folders, is_seen
+from edge_agent.buffer.quarantine import folders, is_closed, is_seen
 from edge_agent.buffer.reading import DAMAGE_ERRORS
 from edge_agent.buffer.remains import Remains, by_number
 from edge_agent.buffer.store import Buffer
@@ -33,7 +34,7 @@ Tell = Callable[[Sequence[Event]], Awaitable[None]]
 # Storage that is full or refuses is tried again so often.
 PAUSE_NS: Final = 60 * NS_PER_S
 # Batches of which only the header is left: so many tell what was lost.
-MOST_SIGHTED: Final = 65_536
+MOST_SIGHTED: Final = 8_192
 
 log = structlog.get_logger()
 
@@ -69,7 +70,6 @@ class Salvager:
         self._buffer = buffer
         self._path = path
         self._gateway_id = origin.gateway_id
-        self._key = origin.key.verifying_key
         self._clock = clock
         self._tell = tell
         self._generation = buffer.counters.quarantined
@@ -109,32 +109,40 @@ class Salvager:
 
         Raises:
             BufferFullError, BufferUnavailableError: the rest must wait; what was done is kept.
+            PermissionError: all is done but what may not be read.
             SupersededError: the buffer itself was set aside meanwhile.
 
         """
-        pending = await self._pending()
-        if not pending:
-            return
-        self._is_running = True
+        pending, closed = await self._pending()
+        self._is_running = bool(pending)
         try:
             for work in pending:
                 await self._take_tables(work)
             for work in pending:
                 await self._take_batches(work)
-            await self._tell_losses(pending)
+            if pending:
+                await self._tell_losses(pending)
         finally:
             self._is_running = False
+        if closed:
+            raise PermissionError(errno.EACCES, "the agent may not read it", str(closed[0]))
         self._reason = None
 
-    async def _pending(self) -> list[Work]:
+    async def _pending(self) -> tuple[list[Work], list[Path]]:
+        """Return what is not done, and of that the folders with files that may not be read."""
         found: list[Work] = []
+        closed: list[Path] = []
         for folder in await asyncio.to_thread(folders, self._path):
             async with self._lent() as writer:
                 progress = Progress.parse(await writer.table.fact(fact_of(folder)))
             self._done[folder] = progress
-            if progress.step is not Step.DONE:
+            if progress.step is Step.DONE:
+                continue
+            if is_closed(folder / self._path.name):
+                closed.append(folder)
+            else:
                 found.append(Work(folder=folder, progress=progress))
-        return found
+        return found, closed
 
     async def _take_tables(self, work: Work) -> None:
         """Take receipts and documents, so that batches find them."""
@@ -222,9 +230,19 @@ class Salvager:
 
     @asynccontextmanager
     async def _remains(self, folder: Path) -> AsyncIterator[tuple[Pages, Remains]]:
+        async with self._lent() as writer:
+            origin = writer.sealer.origin  # another key may have followed since the start
         pages = await asyncio.to_thread(Pages, folder / self._path.name)
         with pages:
-            yield pages, Remains(pages, gateway_id=self._gateway_id, key=self._key)
+            yield (
+                pages,
+                Remains(
+                    pages,
+                    gateway_id=self._gateway_id,
+                    key=origin.key.verifying_key,
+                    earlier=origin.earlier,
+                ),
+            )
 
     async def _postpone(self, reason: str) -> None:
         if reason != self._reason:

@@ -50,7 +50,8 @@ PRAGMAS: Final[tuple[tuple[str, str, str | int], ...]] = (
     ("trusted_schema", "OFF", 0),
     ("temp_store", "MEMORY", 2),
     ("mmap_size", "0", 0),  # an I/O error on a mapped page is a SIGBUS, not an exception
-    ("busy_timeout", "5000", 5000),
+    # Waited for twice by a start that another program keeps from writing: less than 10 s together.
+    ("busy_timeout", "3000", 3000),
     ("foreign_keys", "ON", 1),
 )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -10,13 +11,15 @@ from edge_agent.buffer.committing import (
     boot_count_after,
     lots,
     opening_events,
+    rotation_event,
     sealed,
     stamp_of,
 )
 from edge_agent.buffer.giving_up import GivenUp, LossReason, losses
-from edge_agent.buffer.records import Boot, Head, Portion
+from edge_agent.buffer.records import Boot, Head, NextKey, Portion
 from edge_agent.clock import Clock
 from edge_agent.wire.batch import Origin, SignedBatch
+from edge_agent.wire.signing import SigningKey
 
 # Sealing so many rows holds the loop for some 6 ms on the machine of docs/adr/0003-buffer-layout.md
 # and must stay below 20 ms on one three times slower; more goes to a thread.
@@ -57,9 +60,14 @@ class Sealer:
             now, self.clock.trust(), boot_count=self.boot_count, boot_id=self._boot.boot_id
         )
         boot = self._boot if is_durable and not self._is_boot_told else None
-        first = opening_events(place, stamp=stamp, origin=self.origin, boot=boot)
+        first = opening_events(
+            place, stamp=stamp, origin=self.origin, boot=boot, told=portion.events
+        )
         lost = losses(given, reason=reason, at=now)
         lines = [event.line for event in (*first, *lost, *portion.events)]
+        if isinstance(portion, NextKey):
+            told = rotation_event(place, stamp=stamp, origin=self.origin, key=portion.key)
+            lines.append(told.line)
         cut = lots(portion.readings, lines)
         if not cut:
             return ()
@@ -68,6 +76,11 @@ class Sealer:
         )
         is_small = sum(len(scan.channel) for scan in portion.readings) <= ROWS_ON_LOOP
         return seal_all() if is_small else await asyncio.to_thread(seal_all)
+
+    def follow(self, key: SigningKey) -> None:
+        """Sign with another key from now on; what this one signed is still known."""
+        earlier = (*self.origin.earlier, self.origin.key.verifying_key)
+        self.origin = replace(self.origin, key=key, earlier=earlier)
 
     def told(self) -> None:
         """Say that the boot has been told."""

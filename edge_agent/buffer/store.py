@@ -90,10 +90,11 @@ class Buffer(Looking):
         """Give up the readings of batches that have no receipt; return how many batches those are.
 
         A signed loss event says so in the same transaction. What is left of a batch is its
-        headstone; of one whose stored bytes are damaged, nothing. Headstones are left alone.
+        headstone; of one whose stored bytes are damaged, nothing. Headstones are left alone, and
+        everything is while the loss event finds no room.
 
         Raises:
-            BufferFullError, BufferUnavailableError: nothing was given up.
+            BufferUnavailableError: nothing was given up.
 
         """
         keys = [each.key if isinstance(each, Held) else each for each in batches]
@@ -101,6 +102,8 @@ class Buffer(Looking):
             try:
                 given = await self._writer.give_up(self._positions(keys), reason)
                 await self._note(self._writer.table, self._writer.ledger.settlement((), ()))
+            except BufferFullError:
+                return 0
             except sqlite3.Error as error:
                 raise self._writer.failed(error) from error
             if given:

@@ -166,6 +166,14 @@ class Table:
         )
         return [_placed(row) for row in found]
 
+    async def newest_held(self, span: Span) -> list[Placed]:
+        """Return the newest batch held in the span, if there is one."""
+        found = await self._database.rows(
+            f"{_HELD} position BETWEEN ? AND ? ORDER BY position DESC LIMIT 1",
+            (span.first, span.last),
+        )
+        return [_placed(row) for row in found]
+
     async def held_at(self, positions: Sequence[int]) -> list[Placed]:
         """Return the batches held at these positions, oldest first."""
         found: list[Placed] = []
@@ -180,17 +188,26 @@ class Table:
 
     async def frame(self, position: int) -> BatchFrame | None:
         """Return the batch at this position as it was stored, or None when it is gone."""
-        found = await self._database.rows(
-            f"SELECT header, signature, body, {IS_EMPTIED} FROM sealed"  # noqa: S608 - a constant
-            " WHERE position = ?",
-            (position,),
-        )
-        if not found:
-            return None
-        header, signature, body = (_bytes(value) for value in found[0][:3])
-        is_headstone = found[0][3] and Header.unpack(header).record_count
-        flags = FrameFlag.HEADSTONE if is_headstone else FrameFlag(0)
-        return BatchFrame(flags=flags, header_bytes=header, signature=signature, body=body)
+        found = await self.frames([position])
+        return found[0][1] if found else None
+
+    async def frames(self, positions: Sequence[int]) -> list[tuple[int, BatchFrame]]:
+        """Return the batches at these positions as they were stored, in the order asked for.
+
+        Each with its position; those that are gone are left out. One statement reads many: a
+        backlog is sent 256 at a time.
+        """
+        found: dict[int, BatchFrame] = {}
+        for start in range(0, len(positions), MOST_VALUES):
+            part = positions[start : start + MOST_VALUES]
+            marks = ", ".join("?" * len(part))
+            for row in await self._database.rows(
+                f"SELECT position, {IS_EMPTIED}, header, signature, body FROM sealed"  # noqa: S608 - a constant, and question marks
+                f" WHERE position IN ({marks})",
+                part,
+            ):
+                found[_integer(row[0])] = _frame(row)
+        return [(position, found[position]) for position in positions if position in found]
 
     async def add_marks(self, marks: Sequence[bytes], most: int) -> None:
         """Remember that these deliveries are durable; forget all but the newest."""
@@ -227,6 +244,14 @@ def sound_fact(name: str, content: object, digest: object) -> str | None:
 
 def _hash_of_fact(name: str, content: str) -> bytes:
     return sha256(name.encode() + b"\0" + content.encode()).digest()
+
+
+def _frame(row: Row) -> BatchFrame:
+    _, is_emptied, *parts = row
+    header, signature, body = (_bytes(part) for part in parts)
+    is_headstone = is_emptied and Header.unpack(header).record_count
+    flags = FrameFlag.HEADSTONE if is_headstone else FrameFlag(0)
+    return BatchFrame(flags=flags, header_bytes=header, signature=signature, body=body)
 
 
 def _placed(row: Row) -> Placed:

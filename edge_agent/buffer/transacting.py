@@ -25,11 +25,11 @@ from edge_agent.buffer.faults import (
 )
 from edge_agent.buffer.giving_up import GivenUp, LossReason
 from edge_agent.buffer.ledger import Ledger
-from edge_agent.buffer.opening import Found, beginning
+from edge_agent.buffer.opening import KEY_ROTATION, Found, beginning
 from edge_agent.buffer.pending import Pending, insert
 from edge_agent.buffer.quarantine import set_aside
 from edge_agent.buffer.quota import Quota
-from edge_agent.buffer.records import Boot, Counters, Head, Held, Portion
+from edge_agent.buffer.records import Boot, Counters, Head, Held, NextKey, Portion
 from edge_agent.buffer.retention import Run, forgettable
 from edge_agent.buffer.sealing import Sealer
 from edge_agent.buffer.table import Table
@@ -155,6 +155,7 @@ class Transactions:
             beginning=place.beginning,
             batches=batches,
             given=tuple(given),
+            next_key=portion.key if isinstance(portion, NextKey) else None,
         )
 
     async def _written(self, pending: Pending, portion: Portion) -> tuple[Pending, int]:
@@ -212,6 +213,9 @@ class Transactions:
             ledger.chain_began(pending.beginning.chain_id, pending.first_position)
             if pending.segment is not None or pending.beginning is self._beginning:
                 self._beginning = None
+        if pending.next_key is not None:
+            self.sealer.follow(pending.next_key)
+            self._beginning = beginning(KEY_ROTATION)
         self._pending = self._left = None
         self.sealer.told()
         ledger.runs_stored()

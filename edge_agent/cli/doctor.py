@@ -22,6 +22,7 @@ from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.identity import load_receipt_keys, load_signing_key
 from edge_agent.technician import diagnosis, machine
 from edge_agent.technician.asking import asked
+from edge_agent.technician.certificate import certificate_verdict
 from edge_agent.technician.reaching import uplink_verdicts
 from edge_agent.technician.service import unit_facts
 from edge_agent.technician.verdicts import Level, Verdict, bad, odd, ok
@@ -125,6 +126,9 @@ def _keys(settings: AgentFile, user: str) -> Iterator[Verdict]:
         yield ok("keys", f"{centre.receipt_key_file} holds {count} receipt key")
     except OperatorError as error:
         yield bad("keys", str(error), "ask the central team for the file of the receipt key")
+    if centre.url.startswith("https:"):
+        now_s = SystemClock().now().utc_ns / NS_PER_S
+        yield certificate_verdict(centre.certificate_file, now_s=now_s)
 
 
 def _agent(path: Path | None) -> Verdict:

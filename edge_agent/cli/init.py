@@ -1,4 +1,7 @@
-"""`edge-agent init`: makes the signing key and a first agent.toml, and says what comes next."""
+"""`edge-agent init`: makes the signing key and a first agent.toml, and says what comes next.
+
+For a centre that this gateway cannot reach yet: keys are carried. `enroll` does it over the line.
+"""
 
 import argparse
 import json
@@ -10,32 +13,12 @@ from uuid import UUID, uuid4
 
 from edge_agent.config.model import DEFAULT_CONFIG
 from edge_agent.config.url import url_fault
+from edge_agent.enrol.first_config import FirstConfig
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.identity import create_signing_key, public_pem
 
 DEFAULT_STATE: Final = Path("/var/lib/edge-agent")
 DEFAULT_SOCKET: Final = Path("/run/edge-agent/agent.sock")
-
-TEMPLATE: Final = """\
-# Configuration of one gateway; every key is explained in docs/configuration.md.
-# Devices are files of their own in devices.d/ beside this one. `edge-agent check` reads all of it.
-
-[gateway]
-id = "{gateway}"
-facility = {facility}
-simulated = {simulated}
-key_file = {key_file}
-
-[buffer]
-path = {buffer}
-
-[centre]
-url = {centre}
-receipt_key_file = {receipt_key_file}
-{ca_line}
-[health]
-socket = {socket}
-"""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,24 +28,24 @@ def main(arguments: Sequence[str]) -> int:
     state: Path = known.state.absolute()
     key = state / "gateway.key"
     public = key.with_suffix(".pub")
-    ca_line = f"ca_file = {_quoted(known.ca_file.absolute())}\n" if known.ca_file else ""
-    text = TEMPLATE.format(
+    first = FirstConfig(
         gateway=known.gateway,
-        facility=_quoted(known.facility),
-        simulated=str(known.simulated).lower(),
-        key_file=_quoted(key),
-        buffer=_quoted(state / "buffer.db"),
-        receipt_key_file=_quoted(config.parent / "centre-receipt.pem"),
-        centre=_quoted(known.centre),
-        ca_line=ca_line,
-        socket=_quoted(known.socket.absolute() if known.socket else DEFAULT_SOCKET),
+        facility=known.facility,
+        url=known.centre,
+        simulated=known.simulated,
+        key_file=key,
+        buffer=state / "buffer.db",
+        receipt_key_file=config.parent / "centre-receipt.pem",
+        ca_file=known.ca_file and known.ca_file.absolute(),
+        certificate_file=None,
+        socket=known.socket.absolute() if known.socket else DEFAULT_SOCKET,
     )
     try:
         _refuse_to_overwrite(config, key)
         for folder in (config.parent, config.parent / "devices.d", state):
             folder.mkdir(parents=True, exist_ok=True)
         public.write_text(public_pem(create_signing_key(key).verifying_key), encoding="ascii")
-        config.write_text(text, encoding="utf-8")
+        config.write_text(first.text, encoding="utf-8")
     except OSError as fault:
         is_forbidden = isinstance(fault, PermissionError)
         raise OperatorError(
@@ -80,11 +63,6 @@ def main(arguments: Sequence[str]) -> int:
     return ExitCode.OK
 
 
-def _quoted(value: Path | str) -> str:
-    """Return a TOML string; JSON writes it in the same way."""
-    return json.dumps(str(value), ensure_ascii=False)
-
-
 def _refuse_to_overwrite(*paths: Path) -> None:
     in_the_way = [path for path in paths if path.exists()]
     if in_the_way:
@@ -93,7 +71,7 @@ def _refuse_to_overwrite(*paths: Path) -> None:
         )
 
 
-def _address(text: str) -> str:
+def address(text: str) -> str:
     """Return the centre's address as it was given; whether a CA file is missing, `check` says."""
     fault = url_fault(text, has_ca_file=True)
     if fault is not None:
@@ -122,7 +100,7 @@ def _next_steps(facts: dict[str, str]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="edge-agent init", description=__doc__)
     parser.add_argument("--facility", required=True, help="the plant this gateway stands at")
-    parser.add_argument("--centre", required=True, type=_address, help="https://... of the centre")
+    parser.add_argument("--centre", required=True, type=address, help="https://... of the centre")
     parser.add_argument("--gateway", type=UUID, default=uuid4(), help="its UUID (default: new)")
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="agent.toml to write")
     parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="key and buffer")

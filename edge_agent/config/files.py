@@ -21,26 +21,29 @@ SECRET_FILES = ("key_file", "password_file")
 def file_misfits(agent: AgentFile, *, credentials: Path | None) -> tuple[Misfit, ...]:
     """Return what is wrong with the files that agent.toml names.
 
-    The signing key and the buffer may be absent: they are made before the first start.
+    The keys and the buffer may be absent: they are made before the first start, or by it.
 
     Args:
         agent: the settings, with absolute paths.
         credentials: $CREDENTIALS_DIRECTORY of systemd, if any.
 
     """
-    key_file = agent.gateway.key_file
-    allowed = CREDENTIAL if key_file.parent == credentials else OWNER_ONLY
     centre = agent.centre
-    return (
-        *_readable(centre.receipt_key_file, ("centre", "receipt_key_file")),
-        *(_readable(centre.ca_file, ("centre", "ca_file")) if centre.ca_file else ()),
-        *_private(key_file, ("gateway", "key_file"), allowed),
-        *_folder(key_file, ("gateway", "key_file")),
-        *_folder(agent.buffer.path, ("buffer", "path")),
-    )
+    secrets = [(agent.gateway.key_file, ("gateway", "key_file"))]
+    if centre.certificate_file is not None:
+        secrets.append((centre.certificate_file, ("centre", "certificate_file")))
+    found = [*_readable(centre.receipt_key_file, ("centre", "receipt_key_file"))]
+    if centre.ca_file is not None:
+        found += _readable(centre.ca_file, ("centre", "ca_file"))
+    for path, key in secrets:
+        found += _private(path, key, _allowed(path, credentials))
+        found += _folder(path, key)
+    return (*found, *_folder(agent.buffer.path, ("buffer", "path")))
 
 
-def device_file_misfits(device: DeviceSettings) -> tuple[Misfit, ...]:
+def device_file_misfits(
+    device: DeviceSettings, *, credentials: Path | None = None
+) -> tuple[Misfit, ...]:
     """Return what is wrong with the files that the file of a device names, with absolute paths."""
     found: list[Misfit] = []
     for table in ("broker", "opcua", "tls"):
@@ -49,8 +52,13 @@ def device_file_misfits(device: DeviceSettings) -> tuple[Misfit, ...]:
             path: Path | None = getattr(section, name, None)
             if path is not None:
                 found += _readable(path, (table, name))
-                found += _private(path, (table, name), OWNER_ONLY) if name in SECRET_FILES else ()
+                if name in SECRET_FILES:
+                    found += _private(path, (table, name), _allowed(path, credentials))
     return tuple(found)
+
+
+def _allowed(path: Path, credentials: Path | None) -> int:
+    return CREDENTIAL if path.parent == credentials else OWNER_ONLY
 
 
 def _readable(path: Path, key: KeyPath) -> Iterator[Misfit]:

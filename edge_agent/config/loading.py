@@ -53,6 +53,8 @@ def load(
     """Return the plan of `load_plan`, and the files of the site that it was made of."""
     written = read_settings(agent_toml, environ=environ, overrides=overrides, folder=folder)
     texts = dict(written.texts)
+    given = environ.get("CREDENTIALS_DIRECTORY")
+    credentials = Path(given) if given else None
     site = folder or agent_toml.parent
     library = Library.of_site(site)
     found: list[Finding] = []
@@ -63,7 +65,9 @@ def load(
         if profile is not None:
             loaded[profile.profile.id] = profile
             found += in_file(device.file, device_misfits(device.settings, profile.profile))
-            found += in_file(device.file, device_file_misfits(device.settings))
+            found += in_file(
+                device.file, device_file_misfits(device.settings, credentials=credentials)
+            )
         files.append(
             DeviceFile(
                 file=device.file,
@@ -75,8 +79,7 @@ def load(
     agent = written.agent
     if agent is not None:
         found += gateway_findings(agent, written.agent_file, files)
-        credentials = environ.get("CREDENTIALS_DIRECTORY")
-        misfits = file_misfits(agent, credentials=Path(credentials) if credentials else None)
+        misfits = file_misfits(agent, credentials=credentials)
         found += in_file(written.agent_file, misfits)
     findings = (*written.findings, *written.as_written(found))
     if agent is None or findings:

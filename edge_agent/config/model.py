@@ -73,6 +73,7 @@ class CentreSettings:
         url: https, or plain http to this machine only.
         receipt_key_file: the centre's public key; receipts are verified with it.
         ca_file: certificates that the centre's certificate must descend from; https needs it.
+        certificate_file: our TLS key and certificate; the agent renews it.
         upload_interval_s: time from one upload to the next.
         upload_readings: upload sooner, once so many readings wait.
         timeout_s: how long to wait for an answer.
@@ -81,6 +82,7 @@ class CentreSettings:
     url: str
     receipt_key_file: Path
     ca_file: Path | None = None
+    certificate_file: Path | None = None
     upload_interval_s: Annotated[float, Within(1.0, 86_400.0)] = 60.0
     upload_readings: Annotated[int, Within(1, 100_000_000)] | None = None
     timeout_s: Annotated[float, Within(1.0, 600.0)] = 30.0

@@ -167,15 +167,15 @@ def _uplink_alarms(snapshot: Snapshot) -> list[Alarm]:
 
 
 def _clock_alarms(clock: ClockStatus) -> list[Alarm]:
-    if clock.error_ms is not None:
-        return []
-    return [
-        Alarm(
-            reason="clock_untrusted",
-            subject="clock",
-            text=f"the wall clock is {CLOCK_STATES[clock.state]}: its error is unknown",
-        )
-    ]
+    found: list[Alarm] = []
+    if clock.error_ms is None:
+        text = f"the wall clock is {CLOCK_STATES[clock.state]}: its error is unknown"
+        found.append(Alarm(reason="clock_untrusted", subject="clock", text=text))
+    if clock.skew_ns:
+        where = "ahead of" if clock.skew_ns > 0 else "behind"
+        text = f"the wall clock is {abs(clock.skew_ns) / NS_PER_S:.1f} s {where} the centre's"
+        found.append(Alarm(reason="clock_skewed", subject="clock", text=text))
+    return found
 
 
 def _configuration_alarms(configuration: ConfigurationStatus) -> list[Alarm]:

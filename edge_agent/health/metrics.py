@@ -152,6 +152,11 @@ def _clock_metrics(clock: ClockStatus) -> Iterable[Metric]:
             for number, name in enumerate(CLOCK_STATES)
         ),
     )
+    yield _gauge(
+        "clock_skew_seconds",
+        "How far the wall clock is ahead of the centre's for certain.",
+        ((), _seconds(clock.skew_ns)),
+    )
     if clock.error_ms is not None:
         yield _gauge(
             "clock_error_seconds", "Bound of the wall clock's error.", ((), clock.error_ms / 1000)

@@ -146,6 +146,8 @@ class ClockStatus:
     """clock_state of docs/wire-format.md section 2."""
     error_ms: int | None
     """Bound of its error; None when unknown."""
+    skew_ns: int = 0
+    """How far it is ahead of the centre's for certain; 0 where they may agree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

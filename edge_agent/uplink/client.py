@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, Never
 
 import structlog
 
-from edge_agent.clock import NS_PER_S
+from edge_agent.clock import NS_PER_S, UNSET
 from edge_agent.uplink.answer import parse_answer
 from edge_agent.uplink.documents import Documents
 from edge_agent.uplink.exchange import Exchange, NoAnswerError, open_exchange
@@ -22,8 +22,9 @@ from edge_agent.uplink.held import HeldT, Holding
 from edge_agent.uplink.joining import joined
 from edge_agent.uplink.own_copy import is_intact
 from edge_agent.uplink.policy import back_off_s, hold_s, retry_after_s
-from edge_agent.uplink.protocol import after, examined, interval_began
+from edge_agent.uplink.protocol import after, examined, gave_up, interval_began
 from edge_agent.uplink.request import LIVE_FRAMES, is_finished, need, next_request
+from edge_agent.uplink.skew import skew_ns
 from edge_agent.uplink.state import LARGEST_FRAMES, Pause, State
 from edge_agent.uplink.tally import Tally, UplinkStatus
 from edge_agent.wire.frame import MEDIA_TYPE, FrameFlag, encode_batch, encode_receipt
@@ -72,7 +73,8 @@ async def open_uplink(
         OperatorError: the CA file cannot be read, or holds no certificate.
 
     """
-    async with open_exchange(settings) as exchange:
+    is_time_unknown = clock.trust().state == UNSET
+    async with open_exchange(settings, is_time_unknown=is_time_unknown) as exchange:
         yield Uplink(source, settings, identity, exchange=exchange, clock=clock, fraction=fraction)
 
 
@@ -126,6 +128,10 @@ class Uplink(Generic[HeldT]):
             return False
         return pause is None and not self._source.backlog().unreceipted_count
 
+    def show_new_certificate(self) -> None:
+        """Show the centre our certificate as its file is now; see `Exchange`."""
+        self._exchange.show_new_certificate()
+
     def status(self) -> UplinkStatus:
         """Return how the uplink is doing."""
         return self._tally.status(self._state)
@@ -175,19 +181,28 @@ class Uplink(Generic[HeldT]):
         self._state, request = next_request(self._state, holding)
         if request is None:
             return None
+        sent_ns = self._clock.now().utc_ns
         reply = await self._reply(request, found)
+        answered_ns = self._clock.now().utc_ns
         answer = None if reply is None else parse_answer(reply.status, reply.body)
         # Up to 256 signatures are verified: too long for the loop on a small gateway.
         outcome = await asyncio.to_thread(after, self._state, request, answer, self._trust)
         if outcome.examine is not None:
-            is_good = await self._is_good(found[outcome.examine.batch_hash])
-            outcome = examined(outcome, is_good=is_good)
+            blamed = found[outcome.examine.batch_hash]
+            outcome = examined(outcome, is_good=await self._is_good(blamed))
+            if outcome.give_up is not None and await self._source.give_up([blamed]):
+                outcome = gave_up(outcome)
         if outcome.settle:
             await self._source.settle(outcome.settle)
         self._state = outcome.state
         utc_ns = self._clock.now().utc_ns
         if answer is not None:
             self._tally.answered(answer, outcome, utc_ns=utc_ns)
+        if reply is not None:
+            received_ns = [receipt.received_ns for receipt in outcome.settle]
+            self._tally.compared(
+                skew_ns(sent_ns, answered_ns, date=reply.date, received_ns=received_ns)
+            )
         self._tally.settled(request, outcome.settle, utc_ns=utc_ns)
         self._tally.alarmed(outcome.state)
         await self._follow_up(outcome)
@@ -205,8 +220,12 @@ class Uplink(Generic[HeldT]):
             rewound = await self._source.held_from(place.chain_id, place.batch_no, LARGEST_FRAMES)
         again: list[HeldT] = []
         for wanted in wish.again:
-            found = await self._source.held_from(wanted.place.chain_id, wanted.place.batch_no, 1)
-            again += [one for one in found if one.batch_hash == wanted.batch_hash]
+            chain_id, batch_no = wanted.place.chain_id, wanted.place.batch_no
+            found = await self._source.held_from(chain_id, batch_no, 1)
+            held = [one for one in found if one.batch_hash == wanted.batch_hash]
+            if not held and wanted.batch_hash not in wish.sought:
+                held = [*await self._source.held_below(chain_id, batch_no)]
+            again += [one for one in held if one not in again]
         holding = Holding(
             count=self._source.backlog().unreceipted_count,
             oldest=oldest,

@@ -21,7 +21,7 @@ from edge_agent.uplink.answer import LARGEST_ANSWER_BYTES
 from edge_agent.uplink.joining import LARGEST_JOINT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from pathlib import Path
 
     from edge_agent.config.model import CentreSettings
@@ -47,6 +47,11 @@ _KEEP_ALIVE: Final = (
 )
 
 
+# openssl/x509_vfy.h: X509_V_FLAG_NO_CHECK_TIME.
+NO_CHECK_TIME: Final = 0x200000
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+
+
 class NoAnswerError(Exception):
     """The centre did not answer: not reached, line broken, or out of time."""
 
@@ -58,14 +63,35 @@ class Reply:
     status: int
     body: bytes
     retry_after: str | None
+    date: str | None
 
 
 class Exchange:
     """Requests to one centre."""
 
-    def __init__(self, client: httpx.AsyncClient, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        *,
+        timeout_s: float,
+        show_certificate: Callable[[], None] = lambda: None,
+    ) -> None:
         self._client = client
         self._timeout_s = timeout_s
+        self._show_certificate = show_certificate
+        self._is_worn = False
+
+    def show_new_certificate(self) -> None:
+        """Show the certificate as its file is now, from the next connection on.
+
+        The present connection ends with its next request.
+
+        Raises:
+            OperatorError: the file cannot be used.
+
+        """
+        self._show_certificate()
+        self._is_worn = True
 
     async def send(
         self, method: str, path: str, body: bytes, *, media_type: str, is_plain: bool
@@ -115,6 +141,9 @@ class Exchange:
         headers: dict[str, str],
     ) -> Reply:
         headers["content-length"] = str(size_bytes)
+        if self._is_worn:
+            headers["connection"] = "close"
+            self._is_worn = False
         limit_s = self._timeout_s + size_bytes / SLOWEST_BYTES_PER_S
         try:
             async with (
@@ -127,21 +156,38 @@ class Exchange:
                     status=response.status_code,
                     body=await _whole(response),
                     retry_after=response.headers.get("retry-after"),
+                    date=response.headers.get("date"),
                 )
         except (httpx.HTTPError, OSError) as fault:
             raise NoAnswerError(f"{type(fault).__name__}: {fault}".rstrip(": ")) from fault
 
 
 @asynccontextmanager
-async def open_exchange(settings: CentreSettings) -> AsyncIterator[Exchange]:
+async def open_exchange(
+    settings: CentreSettings, *, is_unnamed: bool = False, is_time_unknown: bool = False
+) -> AsyncIterator[Exchange]:
     """Open the way to the centre; nothing is sent yet.
 
+    Args:
+        settings: of the centre.
+        is_unnamed: show no certificate of ours: it is about to be renewed, or over.
+        is_time_unknown: the wall clock was never set: believe a certificate whatever its dates.
+
     Raises:
-        OperatorError: the CA file cannot be read, or holds no certificate.
+        OperatorError: the CA file or our certificate cannot be read, or holds none.
 
     """
+    context = _trusting(settings.ca_file)
+    if is_time_unknown:
+        context.verify_flags |= ssl.VerifyFlags(NO_CHECK_TIME)
+
+    def show_certificate() -> None:
+        if not is_unnamed and settings.certificate_file is not None:
+            _show(context, settings.certificate_file)
+
+    show_certificate()
     transport = httpx.AsyncHTTPTransport(
-        verify=_trusting(settings.ca_file),
+        verify=context,
         limits=httpx.Limits(max_connections=1, keepalive_expiry=None),
         trust_env=False,
         socket_options=_KEEP_ALIVE,
@@ -154,7 +200,7 @@ async def open_exchange(settings: CentreSettings) -> AsyncIterator[Exchange]:
         trust_env=False,
         headers={"accept": "application/json", "accept-encoding": "identity"},
     ) as client:
-        yield Exchange(client, timeout_s=settings.timeout_s)
+        yield Exchange(client, timeout_s=settings.timeout_s, show_certificate=show_certificate)
 
 
 def _trusting(ca_file: Path | None) -> ssl.SSLContext:
@@ -167,6 +213,22 @@ def _trusting(ca_file: Path | None) -> ssl.SSLContext:
         reason = fault.strerror if isinstance(fault, FileNotFoundError) else fault
         raise OperatorError(
             f"{ca_file}: {reason}. centre.ca_file must name a file of PEM certificates",
+            exit_code=ExitCode.CONFIGURATION,
+        ) from fault
+
+
+def _show(context: ssl.SSLContext, certificate_file: Path) -> None:
+    """Let a context show our certificate; where there is none yet, it shows none."""
+    try:
+        has_certificate = _CERTIFICATE in certificate_file.read_bytes()
+        if has_certificate:
+            context.load_cert_chain(certificate_file)
+    except FileNotFoundError:
+        return
+    except OSError as fault:  # ssl.SSLError is one
+        raise OperatorError(
+            f"{certificate_file}: {fault.strerror or fault}. centre.certificate_file must hold our"
+            " TLS key and its certificate in PEM; edge-agent keys renew makes it anew",
             exit_code=ExitCode.CONFIGURATION,
         ) from fault
 

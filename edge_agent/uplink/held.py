@@ -63,7 +63,8 @@ class Holding:
     rewound: tuple[Held, ...]
     """Receipted or not: one chain from the place on that `Need.rewind` names."""
     again: tuple[Held, ...]
-    """Receipted or not: those that `Need.again` names, as far as they are still held."""
+    """Receipted or not: those that `Need.again` names; for one that is no longer held, and is not
+    in `Need.sought`, the newest that is held of its chain below it."""
 
 
 class Backlog(Protocol):
@@ -124,12 +125,23 @@ class Source(Protocol[HeldT]):
         """Return batches of one chain from a number on, receipted or not, oldest first."""
         ...
 
+    async def held_below(self, chain_id: UUID, batch_no: int) -> tuple[HeldT, ...]:
+        """Return the newest batch of a chain below a number, receipted or not, if any."""
+        ...
+
     async def frames(self, batches: Iterable[HeldT]) -> tuple[BatchFrame, ...]:
         """Return the stored bytes of these batches in this order, gone ones left out."""
         ...
 
     async def settle(self, receipts: Sequence[Receipt]) -> int:
         """Take verified receipts; return for how many batches they were the first."""
+        ...
+
+    async def give_up(self, batches: Iterable[HeldT]) -> int:
+        """Give up the readings of batches whose own copy is damaged; return of how many.
+
+        A signed loss event says so in the same transaction.
+        """
         ...
 
     async def document(self, digest: Hash) -> Document | None:

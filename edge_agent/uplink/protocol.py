@@ -84,14 +84,16 @@ def _forked(outcome: Outcome) -> Outcome:
 def examined(outcome: Outcome, *, is_good: bool) -> Outcome:
     """Return the outcome once our own copy of `outcome.examine` was checked.
 
-    A damaged copy is kept and not sent; so is a good one that the centre refused MOST_BLAMES
-    times. The batches behind it go on, saying that it follows later.
+    The readings of a damaged copy are to be given up. A good one that the centre refused
+    MOST_BLAMES times is kept and not sent; the batches behind it go on, saying that it follows
+    later.
     """
     state, held = outcome.state, outcome.examine
     if held is None:
         return outcome
     if not is_good:
-        return _withheld(outcome, held, Alarm.OWN_COPY_DAMAGED)
+        withheld = _withheld(outcome, held, Alarm.OWN_COPY_DAMAGED)
+        return replace(withheld, give_up=held)
     if state.is_held:
         return replace(outcome, examine=None)
     is_same = state.blamed is not None and state.blamed.batch_hash == held.batch_hash
@@ -100,6 +102,19 @@ def examined(outcome: Outcome, *, is_good: bool) -> Outcome:
         return _withheld(outcome, held, Alarm.GOOD_COPY_REFUSED)
     blame = Blame(batch_hash=held.batch_hash, count=count)
     return replace(outcome, state=replace(state, blamed=blame), examine=None)
+
+
+def gave_up(outcome: Outcome) -> Outcome:
+    """Return the outcome once the readings of `outcome.give_up` are given up, signed as a loss."""
+    state, held = outcome.state, outcome.give_up
+    if held is None:
+        return outcome
+    state = replace(
+        state,
+        withheld=state.withheld - {held.batch_hash},
+        given_up=state.given_up | {held.batch_hash},
+    )
+    return replace(outcome, state=state, give_up=None)
 
 
 def _withheld(outcome: Outcome, held: Held, alarm: Alarm) -> Outcome:

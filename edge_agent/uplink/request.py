@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.uplink.state import LARGEST_FRAMES, Part, Purpose, Request
+from edge_agent.uplink.state import LARGEST_FRAMES, MOST_RESENT, Part, Purpose, Request
 from edge_agent.wire.frame import FrameFlag
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edge_agent.uplink.answer import Place, Wanted
     from edge_agent.uplink.held import Held, Holding
     from edge_agent.uplink.state import Outcome, Rewind, State
+    from edge_agent.wire.vocabulary import Hash
 
 # A minute of one-second batches: what an upload interval brings goes as one live request.
 LIVE_FRAMES: Final = 64
@@ -34,14 +35,20 @@ class Need:
 
     rewind: Place | None
     again: tuple[Wanted, ...]
+    sought: frozenset[Hash]
+    """Of those, which were looked for before."""
 
 
 def need(state: State) -> Need:
     """Return what must be looked up in the buffer before `next_request`."""
-    rewind = state.rewind
+    rewind, again = state.rewind, state.again[:AGAIN_FRAMES]
+    is_full = len(state.sought) >= MOST_RESENT
     return Need(
         rewind=None if rewind is None else replace(rewind.expected, batch_no=rewind.start),
-        again=state.again[:AGAIN_FRAMES],
+        again=again,
+        sought=frozenset(
+            one.batch_hash for one in again if is_full or one.batch_hash in state.sought
+        ),
     )
 
 
@@ -68,8 +75,7 @@ def next_request(state: State, holding: Holding) -> tuple[State, Request | None]
         fitting = _fitting(state, _parts(state, holding.oldest))
     if fitting:
         return state, _request(state, Purpose.BACKLOG, fitting)
-    again = _fitting(state, _parts(state, holding.again))
-    return replace(state, again=()), _request(state, Purpose.AGAIN, again)
+    return _again(state, holding)
 
 
 def is_finished(holding: Holding, request: Request, outcome: Outcome) -> bool:
@@ -105,7 +111,7 @@ def _parts(state: State, held: Sequence[Held]) -> list[Part]:
 
 
 def _flags(state: State, one: Held) -> FrameFlag:
-    if one.batch_hash in state.holes:
+    if one.batch_hash in state.holes or one.prev_batch_hash in state.given_up:
         return FrameFlag.HOLDS_NONE_BEFORE
     if one.prev_batch_hash in state.withheld:
         return FrameFlag.BEFORE_FOLLOWS_LATER
@@ -134,6 +140,15 @@ def _live(state: State, holding: Holding) -> list[Part]:
     ]
     newest_first = _fitting(state, _parts(state, fresh)[::-1])
     return [replace(part, flags=FrameFlag.BEFORE_FOLLOWS_LATER) for part in reversed(newest_first)]
+
+
+def _again(state: State, holding: Holding) -> tuple[State, Request | None]:
+    """Return what the centre wants once more, and the state in which that was looked for."""
+    request = _request(state, Purpose.AGAIN, _fitting(state, _parts(state, holding.again)))
+    sought = state.sought
+    if len(sought) < MOST_RESENT:
+        sought |= {one.batch_hash for one in need(state).again}
+    return replace(state, again=(), sought=sought), request
 
 
 def _rewound(state: State, rewind: Rewind, holding: Holding) -> tuple[State, list[Part]]:

@@ -144,6 +144,9 @@ class State:
     """What the last answer wanted once more."""
     resent: frozenset[Hash] = frozenset()
     """Sent again in this interval: a centre that keeps asking is answered once per interval."""
+    sought: frozenset[Hash] = frozenset()
+    """Wanted batches that were looked for: what is held below one that is gone is sent once, as
+    nobody else would know that the centre lacks that too. At most MOST_RESENT."""
     holes: frozenset[Hash] = frozenset()
     """Batches whose predecessors this gateway no longer holds."""
     rewinds: int = 0
@@ -151,6 +154,8 @@ class State:
     blamed: Blame | None = None
     withheld: frozenset[Hash] = frozenset()
     """Batches kept, not sent: the own copy is damaged, or the centre refuses a good one."""
+    given_up: frozenset[Hash] = frozenset()
+    """Batches that are gone, because their own copy was damaged."""
     forked: frozenset[UUID] = frozenset()
     """Chains that the centre holds a second line of."""
     is_plain: bool = False
@@ -182,5 +187,7 @@ class Outcome:
     wanted_bundles: tuple[Hash, ...] = ()
     examine: Held | None = None
     """The centre blames this batch: check our own copy and call `examined`."""
+    give_up: Held | None = None
+    """Our own copy of it is damaged: give its readings up and call `gave_up`."""
     forked: frozenset[UUID] = frozenset()
     """Chains found to be forked just now: if the present one is among them, another must begin."""

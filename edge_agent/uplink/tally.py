@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from edge_agent.clock import NS_PER_S
 from edge_agent.uplink.state import Alarm, Pause
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class UplinkStatus:
     """Receipted batches, those sent again included."""
     delivered_bytes: int
     """Bytes of their frames."""
+    clock_skew_ns: int
+    """How far our clock is ahead of the centre's for certain; 0 where they may agree."""
 
 
 class Tally:
@@ -52,6 +55,17 @@ class Tally:
         self._delivered_batches = 0
         self._delivered_bytes = 0
         self._lost_attempts = 0
+        self._skew_ns = 0
+
+    def compared(self, skew_ns: int | None) -> None:
+        """Note how far our clock is from the centre's, None where an answer did not show it."""
+        if skew_ns is None:
+            return
+        if skew_ns and not self._skew_ns:
+            log.warning("clock.differed", ahead_s=round(skew_ns / NS_PER_S, 1))
+        if self._skew_ns and not skew_ns:
+            log.info("clock.agreed")
+        self._skew_ns = skew_ns
 
     def answered(self, answer: Answer, outcome: Outcome, *, utc_ns: int) -> None:
         """Note an answer; a proxy's page is none of the centre."""
@@ -105,4 +119,5 @@ class Tally:
             requests=self._requests,
             delivered_batches=self._delivered_batches,
             delivered_bytes=self._delivered_bytes,
+            clock_skew_ns=self._skew_ns,
         )

@@ -19,7 +19,7 @@ from edge_agent.wire.merkle import event_leaf, root, scan_leaves
 from edge_agent.wire.payload import Parts, join, split
 from edge_agent.wire.readings import RowArray, check_scans
 from edge_agent.wire.refusal import Code, RefusedError
-from edge_agent.wire.signing import BATCH_CONTEXT, SigningKey
+from edge_agent.wire.signing import BATCH_CONTEXT, SigningKey, VerifyingKey
 from edge_agent.wire.vocabulary import NO_HASH, UNKNOWN_ERROR_MS, BatchFlag, ClockState, Hash
 
 
@@ -90,7 +90,7 @@ class Origin:
     """Who seals: gateway, configuration, software and key, the same for every batch of a run.
 
     `confirmations` are what technicians stand for in the configuration, as fields of events: they
-    are told where the configuration is first named.
+    are told where the configuration is first named. `earlier` are keys that signed before this one.
     """
 
     gateway_id: UUID
@@ -98,6 +98,7 @@ class Origin:
     software_hash: Hash
     key: SigningKey
     confirmations: tuple[Mapping[str, JsonValue], ...] = ()
+    earlier: tuple[VerifyingKey, ...] = ()
 
 
 def seal(

@@ -17,6 +17,7 @@ CONTINUE: Final = "continue"
 CONFIG_APPLIED: Final = "config_applied"
 LOSS: Final = "loss"
 KEY_ROTATED: Final = "key_rotated"
+CLOCK_STEP: Final = "clock_step"
 """Types with rules of their own (docs/wire-format.md section 10)."""
 
 _COMMON: Final = ("type", "at_ns", "mono_ns")

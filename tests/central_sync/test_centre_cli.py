@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from central_sync.cli import COMMANDS, main
 from central_sync.ingest.receipt_key import load_receipt_key, public_key_of
 from central_sync.store.migrations.upgrade import newest
+from edge_agent.wire.enrolment import pin_of, token_of, token_text
 from tests.central_sync.ingest.signed_chain import uuid_of
 
 GATEWAY = str(uuid_of(1))
@@ -123,6 +124,81 @@ def test_a_file_that_is_no_public_key_is_told(
         file.write_bytes(content)
     assert add(state, file) == 65
     assert capsys.readouterr().err.startswith(f"central-sync: {file}: ")
+
+
+def token(state: Path, *more: str) -> int:
+    words = ("gateway", "--state", str(state), "token", "stack-1", "--facility", "PLANT")
+    return main([*words, *more])
+
+
+def test_a_token_is_printed_once_and_its_hash_is_kept(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert token(state) == 0
+    first, told = capsys.readouterr().out.splitlines()
+    assert "At the gateway: edge-agent enroll URL" in told
+    name, printed = first.split()
+    assert name == "token"
+    assert token_text(token_of(printed)) == printed
+    kept = (state / "centre.db").read_bytes()
+    kept += b"".join(path.read_bytes() for path in state.glob("centre.db-wal"))
+    assert token_of(printed) not in kept
+    assert printed.encode() not in kept
+    assert token(state, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert set(facts) == {"token", "expires"}
+    assert main(["gateway", "--state", str(state), "list", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["gateways"]
+    assert (row["name"], row["keys"]) == ("stack-1", [])
+
+
+def test_with_tls_a_token_comes_with_a_pin_and_goes_into_a_file(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state.mkdir()
+    (state / "centre.toml").write_text('[tls]\nnames = ["centre.example"]\n')
+    out = state.parent / "code"
+    assert token(state, "--out", str(out)) == 0
+    assert str(out) in capsys.readouterr().out
+    assert out.stat().st_mode & 0o777 == 0o600
+    lines = dict(line.split() for line in out.read_text().splitlines())
+    assert len(pin_of(lines["pin"])) == 32
+    assert token(state, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["pin"] == lines["pin"]
+    assert {(state / name).stat().st_mode & 0o777 for name in ("ca.key", "server.key")} == {0o600}
+
+
+def test_a_token_for_a_gateway_that_has_keys_must_be_meant(
+    state: Path, key_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert token(state, "--again") == 1
+    assert "leave out --again" in capsys.readouterr().err
+    add(state, key_file, "--name", "stack-1")
+    capsys.readouterr()
+    assert token(state) == 1
+    assert f"is enrolled already, as {GATEWAY}" in capsys.readouterr().err
+    assert token(state, "--again") == 0
+
+
+def test_one_key_is_revoked_and_the_others_are_not(
+    state: Path, key_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(state, key_file)
+    capsys.readouterr()
+    listing = ["gateway", "--state", str(state), "list", "--json"]
+    main(listing)
+    (row,) = json.loads(capsys.readouterr().out)["gateways"]
+    (key,) = row["keys"]
+    assert key["revoked"] is None
+    revoke = ["gateway", "--state", str(state), "revoke", GATEWAY, "--reason", "stolen", "--key"]
+    assert main([*revoke, "00" * 32]) == 65
+    assert main([*revoke, "zz"]) == 2
+    capsys.readouterr()
+    assert main([*revoke, key["key_id"]]) == 0
+    assert capsys.readouterr().out == f"{key['key_id']} is revoked\n"
+    main(listing)
+    (row,) = json.loads(capsys.readouterr().out)["gateways"]
+    assert (row["revoked"], row["keys"][0]["revoked_reason"]) == (None, "stolen")
 
 
 def test_revoking_what_was_never_there_is_told(

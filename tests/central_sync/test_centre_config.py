@@ -84,7 +84,7 @@ def test_every_problem_is_told_in_one_run(tmp_path: Path) -> None:
         allow_simulated = 1
         lisen = "x"
         [tls]
-        certificate = "c"
+        names = "c"
         [limits]
         connections = true
         bodytimeout_s = 3
@@ -96,7 +96,7 @@ def test_every_problem_is_told_in_one_run(tmp_path: Path) -> None:
         "limits: bodytimeout_s: unknown key. Did you mean 'body_timeout_s'?",
         "lisen: unknown key. Did you mean 'listen'?",
         "state: 5 must be a path",
-        "tls.key: missing",
+        "tls.names: 'c' must be a list of texts",
     ]
 
 

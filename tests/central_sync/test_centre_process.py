@@ -132,7 +132,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     return folder / "cert.pem", folder / "key.pem"
 
 
-def test_with_a_certificate_it_speaks_https_and_may_ask_for_the_clients(tmp_path: Path) -> None:
+def test_with_a_certificate_it_speaks_https_and_asks_gateways_for_theirs(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     state = tmp_path / "state"
     state.mkdir()
@@ -141,11 +141,30 @@ def test_with_a_certificate_it_speaks_https_and_may_ask_for_the_clients(tmp_path
         f"certificate = {json.dumps(str(cert))}\nkey = {json.dumps(str(key))}\n"
         f"client_ca = {json.dumps(str(cert))}\n"
     )
+    key.chmod(0o600)
     trusting = ssl.create_default_context(cafile=cert)
     with served(state) as (_, address):
         assert address.startswith("https://127.0.0.1:")
-        with pytest.raises((httpx.ReadError, httpx.ConnectError, httpx.RemoteProtocolError)):
-            httpx.get(f"{address}/healthz", verify=trusting, trust_env=False)
+
+        def status(path: str) -> int:
+            return httpx.get(f"{address}{path}", verify=trusting, trust_env=False).status_code
+
+        assert (status("/healthz"), status("/readyz")) == (200, 401)
         trusting.load_cert_chain(cert, key)
-        answer = httpx.get(f"{address}/healthz", verify=trusting, trust_env=False)
-        assert answer.status_code == 200
+        assert (status("/healthz"), status("/readyz")) == (200, 200)
+
+
+def test_a_key_that_others_can_read_is_not_served_with(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    key.chmod(0o640)
+    (tmp_path / "centre.toml").write_text(f'[tls]\ncertificate = "{cert}"\nkey = "{key}"\n')
+    command = (sys.executable, "-m", "central_sync", "serve", "--state", str(tmp_path))
+    done = subprocess.run(
+        [*command, "--listen=127.0.0.1:0"],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, "others can read it" in done.stderr) == (77, True)

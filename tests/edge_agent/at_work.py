@@ -15,9 +15,11 @@ from edge_agent.config.loading import load_plan
 from edge_agent.config.plan import Plan
 from edge_agent.configured import Configured
 from edge_agent.health.systemd import Progress
+from edge_agent.identity import NextKey
 from edge_agent.overview import Overview
 from edge_agent.pipeline import Intake
 from edge_agent.polling import Pollers
+from edge_agent.rekeying import Rekeying
 from edge_agent.uplink.client import open_uplink
 from tests.edge_agent.buffer.gateway import CENTRE, GATEWAY, KEY, Gateway
 
@@ -56,6 +58,13 @@ async def applying(
         committer = Committer(intake, storage or buffer)
         overview = Overview(active.plan, intake, committer, uplink, clock=clock)
         pollers = Pollers(intake, clock=clock, progress=Progress())
-        line = Line(intake=intake, committer=committer, pollers=pollers, overview=overview)
+        keys = NextKey(key_file=folder / "gateway.key")
+        line = Line(
+            intake=intake,
+            committer=committer,
+            pollers=pollers,
+            overview=overview,
+            rekeying=Rekeying(keys, committer, clock=clock),
+        )
         async with pollers:
             yield Applying(active, line, reread, clock=clock), overview

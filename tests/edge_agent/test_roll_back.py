@@ -18,10 +18,12 @@ from edge_agent.config.kept import Kept, Record
 from edge_agent.config.plan import Plan
 from edge_agent.configured import Configured
 from edge_agent.health.systemd import Progress
+from edge_agent.identity import NextKey
 from edge_agent.lifetime import Order
 from edge_agent.overview import Overview
 from edge_agent.pipeline import Intake
 from edge_agent.polling import Pollers
+from edge_agent.rekeying import Rekeying
 from edge_agent.uplink.client import open_uplink
 from edge_agent.wire.readings import Readings
 from edge_agent.wire.vocabulary import Reason
@@ -110,7 +112,14 @@ async def place(folder: Path) -> AsyncIterator[Place]:
         )
         overview.recent.took(device.name, readings)
         pollers = Pollers(intake, clock=clock, progress=Progress())
-        line = Line(intake=intake, committer=committer, pollers=pollers, overview=overview)
+        keys = NextKey(key_file=folder / "gateway.key")
+        line = Line(
+            intake=intake,
+            committer=committer,
+            pollers=pollers,
+            overview=overview,
+            rekeying=Rekeying(keys, committer, clock=clock),
+        )
         async with pollers:
             yield Place(folder, Applying(active, line, reread, clock=clock), overview)
 

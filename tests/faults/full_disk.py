@@ -107,7 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(json.dumps(found), file=sys.stderr, flush=True)
     is_good = not faults
     report = {"campaign": "disk_full", "seed": seed, "count": given.count, "is_good": is_good}
-    print(json.dumps(report | dict(total) | {"faults": faults[:3]}))
+    report |= dict(total) | {"failed": len(faults), "faults": faults[:3]}
+    print(json.dumps(report))
     return 0 if is_good else 1
 
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edge_agent.buffer.records import Key
 from edge_agent.uplink.answer import parse_answer
-from edge_agent.uplink.protocol import after, examined, interval_began
+from edge_agent.uplink.protocol import after, examined, gave_up, interval_began
 from edge_agent.uplink.request import need, next_request
 from edge_agent.uplink.state import LARGEST_FRAMES, Pause, Request, State
-from edge_agent.wire.frame import BatchFrame, encode_batch, encode_receipt
+from edge_agent.wire.frame import BatchFrame, FrameFlag, encode_batch, encode_receipt
 from tests.simulation.buffer import MemoryBuffer
 
 if TYPE_CHECKING:
     from edge_agent.buffer.records import Head
     from edge_agent.uplink.state import Part
-    from edge_agent.wire.batch import SignedBatch
     from edge_agent.wire.vocabulary import Hash
-    from tests.simulation.machine import Disk, Image, Life
+    from tests.simulation.machine import Disk, Image, Life, Sealed
 
 
 class Gateway:
@@ -69,7 +69,7 @@ class Gateway:
             return None
         if not self.life.sends_proof:
             request = replace(request, proof=None)
-        stored = {one.held.batch_hash: one.batch for one in self.buffer.disk.batches.values()}
+        stored = {one.held.batch_hash: one for one in self.buffer.disk.batches.values()}
         body = b"".join(_frame(part, stored[part.held.batch_hash]) for part in request.parts)
         if request.proof is not None:
             body += encode_receipt(request.proof.pack())
@@ -80,7 +80,10 @@ class Gateway:
         parsed = None if answer is None else parse_answer(*answer)
         outcome = after(self.state, request, parsed, self.life.trust)
         if outcome.examine is not None:
-            outcome = examined(outcome, is_good=True)
+            blamed = Key(chain_id=outcome.examine.chain_id, batch_no=outcome.examine.batch_no)
+            outcome = examined(outcome, is_good=not self._is_damaged(blamed))
+            if outcome.give_up is not None and self.buffer.give_up(blamed):
+                outcome = gave_up(outcome)
         self.settled.update(one.batch_hash for one in outcome.settle)
         self.buffer.settle(outcome.settle)
         self.state = outcome.state
@@ -88,17 +91,24 @@ class Gateway:
             self.buffer.begin("fork")
         return outcome.pause
 
+    def _is_damaged(self, key: Key) -> bool:
+        position = self.buffer.ledger.position_of(key)
+        stored = None if position is None else self.buffer.disk.batches.get(position)
+        return stored is not None and stored.is_damaged
+
     def disk_hashes(self) -> set[Hash]:
         """Return the names of the batches on its disk."""
         return {one.held.batch_hash for one in self.buffer.disk.batches.values()}
 
 
-def _frame(part: Part, batch: SignedBatch) -> bytes:
+def _frame(part: Part, stored: Sealed) -> bytes:
+    batch = stored.batch
+    stone = FrameFlag.HEADSTONE if stored.held.is_headstone else FrameFlag(0)
     return encode_batch(
         BatchFrame(
-            flags=part.flags,
+            flags=part.flags | stone,
             header_bytes=batch.header_bytes,
             signature=batch.signature,
-            body=batch.body,
+            body=b"\0" if stored.is_damaged else batch.body,
         )
     )

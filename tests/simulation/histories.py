@@ -134,6 +134,22 @@ def centre_set_back_twice(history: History) -> Verdict:
     return Verdict(must=alarms if is_shown else frozenset(), may=alarms)
 
 
+def newer_forgotten_before_older(history: History) -> Verdict:
+    """The restored centre lacks old batches that are held, below newer ones that are not."""
+    machine = history.machine
+    history.deliver(machine)
+    backup = history.world.centre.backup()
+    machine.buffer.seal_many(12)
+    machine.interval()
+    history.world.exchange(machine)
+    machine.buffer.seal()
+    machine.buffer.forget(1000)
+    history.deliver(machine)
+    history.world.put_back(backup)
+    history.world.late.clear()
+    return Verdict(must=frozenset({BEHIND}), may=frozenset({HOLE}))
+
+
 def clone_and_centre_set_back(history: History) -> Verdict:
     """The centre is restored from before a copy of the card began to run."""
     backup = history.world.centre.backup()
@@ -194,6 +210,7 @@ STORIES: tuple[Callable[[History], Verdict], ...] = (
     centre_set_back,
     centre_set_back_twice,
     clone_and_centre_set_back,
+    newer_forgotten_before_older,
     centre_set_back_and_gateway_forgot,
     backup_without_loss,
     buffer_lost_delivered,

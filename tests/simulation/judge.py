@@ -11,23 +11,28 @@ import struct
 from collections import defaultdict
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import zstandard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+HOLDS_LOSS = 2
 BEHIND, HOLE, FORK, CONTENT = "server_behind", "hole", "fork", "content"
 
 
 class Batch(NamedTuple):
-    """What the signed bytes say; `before` is the hash of the batch made before, b"" for none."""
+    """What the signed bytes say; `before` is the hash of the batch made before, b"" for none.
+
+    `lost`: chain, first and last number of what it says is given up.
+    """
 
     name: bytes
     chain: bytes
     number: int
     before: bytes
+    lost: tuple[tuple[bytes, int, int], ...] = ()
 
 
 class Row(NamedTuple):
@@ -57,6 +62,10 @@ class Facts:
     alarms: Sequence[Alarm]
     heads: Mapping[bytes, set[bytes]]
     """Newest batch of each living gateway, and all that is on its disk."""
+    given_up: set[bytes]
+    """Batches whose readings a gateway gave up."""
+    has_damage: bool
+    """Whether a batch rotted on a gateway and was given up."""
     poison: set[bytes]
     """Signed batches whose content is not what their headers say."""
     forks_told: bool
@@ -74,19 +83,47 @@ class Facts:
 
 
 def read(header: bytes, body: bytes) -> Batch:
-    """Return what a batch says (docs/wire-format.md sections 2 and 4)."""
+    """Return what a batch says (docs/wire-format.md sections 2, 4 and 10)."""
     (number,) = struct.unpack_from("<Q", header, 48)
-    name = sha256(b"\x02" + header).digest()
-    before = header[120:152] if number else _continued(zstandard.decompress(body))
-    return Batch(name=name, chain=header[32:48], number=number, before=before)
+    (flags,) = struct.unpack_from("<H", header, 14)
+    said = _events(body) if not number or flags & HOLDS_LOSS else []
+    before = header[120:152]
+    if not number:
+        previous = said[0]["previous"]
+        before = bytes.fromhex(previous["batch_hash"]) if previous else b""
+    return Batch(
+        name=sha256(b"\x02" + header).digest(),
+        chain=header[32:48],
+        number=number,
+        before=before,
+        lost=tuple(
+            (_uuid(one["chain"]), int(one["first_batch"]), int(one["last_batch"]))
+            for one in said
+            if one["type"] == "loss"
+        ),
+    )
 
 
-def _continued(payload: bytes) -> bytes:
-    """Return the hash that the first event of a genesis names; b"" for none."""
+def _events(body: bytes) -> list[dict[str, Any]]:
+    payload = zstandard.decompress(body)
     (readings,) = struct.unpack_from("<I", payload)
-    events = payload[4 + readings + 4 :]
-    previous = json.loads(events.splitlines()[0])["previous"]
-    return bytes.fromhex(previous["batch_hash"]) if previous else b""
+    return [json.loads(line) for line in payload[4 + readings + 4 :].splitlines()]
+
+
+def _uuid(text: str) -> bytes:
+    return bytes.fromhex(text.replace("-", ""))
+
+
+def _told_lost(facts: Facts, among: Iterable[bytes] | None = None) -> set[bytes]:
+    """Return what signed events say will never come: those that the centre has, or others."""
+    stored = {row.name for row in facts.rows if row.verdict != 1} if among is None else set(among)
+    ranges = [lost for name in stored & facts.made.keys() for lost in facts.made[name].lost]
+    return {
+        one.name
+        for one in facts.made.values()
+        for chain, first, last in ranges
+        if one.chain == chain and first <= one.number <= last
+    }
 
 
 def faults(facts: Facts) -> Iterator[str]:
@@ -108,6 +145,7 @@ def _lost(facts: Facts) -> Iterator[str]:
         if disk & missing:
             yield f"lost: {len(disk & missing)} batches that a gateway holds are not at the centre"
     excused = facts.unsent | (facts.set_back & (facts.receipted | facts.overwritten))
+    excused |= facts.given_up & _told_lost(facts, {*stored, *excused})
     if missing - excused:
         yield f"lost: {len(missing - excused)} batches are nowhere, and nothing happened to them"
     if set(stored) - set(facts.made):
@@ -155,15 +193,20 @@ def _lines(facts: Facts) -> Iterator[str]:
 
 def _ends(facts: Facts) -> Iterator[str]:
     """Each batch has its verdict, and who lives goes on along a main line."""
-    if any(row.verdict not in ({1} if row.name in facts.poison else {0, 2}) for row in facts.rows):
-        yield "verdict: not accepted or branch for a good batch, quarantined for poison"
+    for row in facts.rows:
+        allowed = {1} if row.name in facts.poison else {0, 2}
+        if row.verdict not in (allowed | {3} if row.name in facts.given_up else allowed):
+            yield f"verdict: {row.verdict} is not for such a batch"
+    stones = {row.name for row in facts.rows if row.verdict == 3}
+    if stones - _told_lost(facts) - {name for _, name in facts.holes}:
+        yield "untold: readings are given up, and neither told nor wanted"
     if facts.heads.keys() & {row.name for row in facts.rows if row.is_branch}:
         yield "stuck: a living gateway goes on along a branch"
 
 
 def _untold(facts: Facts) -> Iterator[str]:
     """What a living gateway had made and nobody has any more is told by the centre."""
-    stored = {row.name for row in facts.rows}
+    stored = {row.name for row in facts.rows} | _told_lost(facts)
     alarmed = {one.chain for one in facts.alarms if one.is_open and one.code in {BEHIND, HOLE}}
     lacking = {_text(chain) for chain, _ in facts.holes}
     for head in facts.heads:
@@ -177,7 +220,8 @@ def _untold(facts: Facts) -> Iterator[str]:
             name, above = batch.before, name
     for chain in alarmed - lacking:
         yield f"not closed: an alarm for chain {chain[:8]}, which lacks nothing"
-    if {name for _, name in facts.holes} & stored:
+    whole = {row.name for row in facts.rows if row.verdict != 3}
+    if {name for _, name in facts.holes} & whole:
         yield "not closed: the centre wants what it has"
 
 
@@ -188,6 +232,8 @@ def _false_alarms(facts: Facts) -> Iterator[str]:
     if has_poison != (CONTENT in codes):
         yield "poison: an alarm for it, and it, belong together"
     codes -= {CONTENT}
+    if facts.has_damage:  # where a batch rotted, the centre lacks one until it hears of the loss
+        codes -= {HOLE}
     if codes and not facts.is_hostile:
         yield f"false alarm: {', '.join(sorted(codes))} although nothing happened"
     if facts.forks_told and not facts.is_hostile:

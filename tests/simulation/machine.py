@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,17 +11,18 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from edge_agent.buffer.records import Boot, Held
-    from edge_agent.buffer.retention import Run
+    from edge_agent.buffer.retention import Run, Span
     from edge_agent.uplink.state import Trust
     from edge_agent.wire.batch import Origin, SignedBatch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """One batch on a disk."""
+    """One batch on a disk; `is_damaged`: its body is no longer what was signed."""
 
     batch: SignedBatch
     held: Held
+    is_damaged: bool = False
 
 
 @dataclass(slots=True)
@@ -31,10 +32,12 @@ class Disk:
     batches: dict[int, Sealed] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
     chains: dict[UUID, int] = field(default_factory=dict)
+    emptied: tuple[Span, ...] = ()
+    gone: tuple[Span, ...] = ()
 
     def image(self) -> Disk:
         """Return a copy."""
-        return Disk(batches=dict(self.batches), runs=self.runs, chains=dict(self.chains))
+        return replace(self, batches=dict(self.batches), chains=dict(self.chains))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +60,5 @@ class Life:
     serial: Callable[[], int]
     sends_proof: bool = True
     """False plays a gateway that forgets to show receipts."""
+    tells_losses: bool = True
+    """False plays a gateway that gives up readings without a word."""

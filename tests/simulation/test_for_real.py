@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import asynccontextmanager
+import sqlite3
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,3 +131,16 @@ async def test_a_centre_restored_from_an_old_backup_gets_back_what_it_receipted(
         assert codes(centre, is_open=True) == set()
         assert codes(centre, is_open=False) == {AlarmCode.SERVER_BEHIND}
         assert held(centre, chain, 12) == [Verdict.ACCEPTED] * 12
+
+
+async def test_a_batch_damaged_on_the_card_is_given_up_and_told(tmp_path: Path, card: Path) -> None:
+    async with centre_in(tmp_path / "centre") as centre:
+        async with started(card, centre) as agent:
+            await agent.commit(4)
+            with closing(sqlite3.connect(card / "buffer.db")) as other, other:
+                other.execute("UPDATE sealed SET body = x'00' WHERE position = 3")
+            chain = chain_of(agent)
+        assert codes(centre, is_open=True) == set()
+        assert codes(centre, is_open=False) == {AlarmCode.HOLE}
+        assert held(centre, chain, 6) == [*[Verdict.ACCEPTED] * 2, None, *[Verdict.ACCEPTED] * 3]
+        assert centre.centre.store.holes(GATEWAY) == ()

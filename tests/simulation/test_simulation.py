@@ -67,6 +67,7 @@ SWITCHED_OFF = {
             RECEIPT_KEY.key_id: RECEIPT_KEY.verifying_key,
         }
     ),
+    "the word about what is given up": Rules(tells_losses=False),
 }
 
 

@@ -50,6 +50,7 @@ class Rules:
         default_factory=lambda: {RECEIPT_KEY.key_id: RECEIPT_KEY.verifying_key}
     )
     sends_proof: bool = True
+    tells_losses: bool = True
 
 
 @dataclass(slots=True)
@@ -84,6 +85,7 @@ class World:
             now_ns=lambda: self.now_ns,
             serial=self.next_serial,
             sends_proof=self.rules.sends_proof,
+            tells_losses=self.rules.tells_losses,
         )
         self.add(Gateway(self.life, Disk())).buffer.seal(is_boot=True)
 
@@ -209,6 +211,8 @@ class World:
                 )
             ],
             heads={one.head.batch_hash: set(one.disk_hashes()) for one in self.gateways},
+            given_up=set().union(*(one.buffer.given_up for one in self.everybody)),
+            has_damage=any(one.buffer.disk.gone for one in self.everybody),
             poison=set().union(*(one.buffer.poison for one in self.everybody)),
             forks_told=any(one.state.forked for one in self.everybody),
             receipted=set().union(*(one.settled for one in self.everybody)),

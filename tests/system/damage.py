@@ -77,6 +77,8 @@ async def sound_buffer(folder: Path, chance: random.Random) -> Path:
                 await buffer.begin_chain("fork")
             if chance.random() < 0.05:
                 await _settle(buffer, chance)
+            if chance.random() < 0.02:
+                await buffer.give_up((await buffer.unreceipted(8))[1:4])
         if chance.random() < 0.5:
             await buffer.append(Portion(events=(gateway.note("checkpoint"),)))
             await buffer._writer.database.rows("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -5,7 +5,9 @@ from pathlib import Path
 from central_sync.store.admission import Admit, Sign
 from central_sync.store.embedded.admission import Admissions
 from central_sync.store.embedded.archive import ArchiveTables
+from central_sync.store.embedded.clocks import ClockTables
 from central_sync.store.embedded.database import Database
+from central_sync.store.embedded.enrolment import EnrolmentTables
 from central_sync.store.embedded.fleet import FleetTables
 from central_sync.store.embedded.ledger import LedgerTables
 from central_sync.store.embedded.log import LogTables
@@ -19,9 +21,11 @@ __all__ = ["EmbeddedStore"]
 
 class EmbeddedStore(
     RegistryTables,
+    EnrolmentTables,
     RecordTables,
     Admissions,
     LedgerTables,
+    ClockTables,
     FleetTables,
     LogTables,
     ArchiveTables,

@@ -23,7 +23,7 @@ from central_sync.store.admission import (
     Submission,
     Warned,
 )
-from central_sync.store.embedded import alarms, holes, lines, log
+from central_sync.store.embedded import alarms, clocks, holes, keys, lines, log
 from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.ledger import mark_quarters
 from central_sync.store.embedded.record import missing_bundles
@@ -200,6 +200,7 @@ class _Accepting:
             self.tallies[header.gateway_id].last_header = candidate.header_bytes
         gateway = header.gateway_id.bytes
         for moved in lines.moved_by(self.connection, header):
+            clocks.look_again(self.connection, header.gateway_id)
             self.dirty.update((gateway, quarter) for quarter in moved.quarters)
             if moved.is_branch:
                 self._raise(header.gateway_id, fork_alarm(header.chain_id, moved.batch_no))
@@ -232,13 +233,17 @@ class _Accepting:
         self, candidate: Candidate, contents: Contents, batch_id: int, *, is_branch: bool
     ) -> None:
         """Make a batch findable by time, and its hours due if it is on the main line."""
-        gateway = candidate.header.gateway_id.bytes
+        gateway_id = candidate.header.gateway_id
+        gateway = gateway_id.bytes
         self.connection.executemany(
             "insert into batch_quarter (gateway_id, quarter, batch_id) values (?, ?, ?)",
             [(gateway, quarter, batch_id) for quarter in contents.quarters],
         )
+        more = clocks.note(self.connection, candidate.header, contents, batch_id, self.now_ns)
         if not is_branch:
-            self.dirty.update((gateway, quarter) for quarter in contents.quarters)
+            self.dirty.update((gateway, quarter) for quarter in {*contents.quarters, *more})
+        if contents.rotation is not None:
+            keys.follow(self.connection, gateway_id, contents.rotation, now_ns=self.now_ns)
         config = (gateway, candidate.header.config_hash)
         if config not in self.configs:
             self.configs.add(config)
@@ -285,12 +290,11 @@ class _Accepting:
     def _with_wishes(self, outcome: Outcome, submission: Submission, *, has_holes: bool) -> Outcome:
         """Return an outcome with what every answer tells: head, wanted batches and bundles."""
         gateway_id = submission.gateway_id
-        last = submission.candidates[-1].header.chain_id
         if has_holes:
             holes.warn_overdue(self.connection, gateway_id, now_ns=self.now_ns)
         return replace(
             outcome,
-            head=head(self.connection, gateway_id, last),
+            head=head(self.connection, gateway_id, submission.candidates[-1].header.chain_id),
             wanted=holes.wanted(self.connection, gateway_id) if has_holes else (),
             wanted_bundles=missing_bundles(self.connection, gateway_id),
         )

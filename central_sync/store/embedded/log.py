@@ -196,6 +196,15 @@ def note_revocation(
     _once(connection, b"revoked:" + gateway_id.bytes, fact)
 
 
+def note_key_revocation(
+    connection: sqlite3.Connection, gateway_id: UUID, key_id: bytes, *, reason: str, now_ns: int
+) -> None:
+    """Log that nothing more is accepted under one key: entries before this one are not touched."""
+    fields = {"gateway": str(gateway_id), "key_id": key_id.hex(), "reason": reason}
+    fact = FactEntry(type=facts.KEY_REVOKED, at_ns=now_ns, fields=fields)
+    _once(connection, b"key_revoked:" + key_id, fact)
+
+
 def note_file(connection: sqlite3.Connection, kind: str, digest: Hash, *, now_ns: int) -> None:
     """Log that a bundle (BUNDLE_STORED) or profile (PROFILE_STORED) is kept, if it is new."""
     fact = FactEntry(type=kind, at_ns=now_ns, fields={"sha256": digest.hex()})

@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx
 
-from central_sync.app import Centre, listening_socket, opened, serving
+from central_sync.app import Centre, opened, serving
 from central_sync.config import CentreSettings
+from central_sync.ingest.decoder import ReadBodies, read_here
+from central_sync.listening import listening_socket
 from edge_agent.wire.frame import MEDIA_TYPE
 from edge_agent.wire.receipt import Receipt
 from tests.central_sync.ingest.signed_chain import TEN, S, SignedChain
@@ -73,13 +75,14 @@ async def running(
     *,
     settings: CentreSettings | None = None,
     now_ns: Callable[[], int] = lambda: NOW,
+    read_bodies: ReadBodies = read_here,
 ) -> AsyncIterator[Running]:
     """Serve over a state folder."""
     chosen = settings or CentreSettings(state=state, listen="127.0.0.1:0")
     with listening_socket(chosen) as listener, opened(chosen, now_ns=now_ns) as centre:
         port = listener.getsockname()[1]
         async with (
-            serving(centre, listener),
+            serving(centre, listener, read_bodies=read_bodies),
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
         ):
             yield Running(centre, client)

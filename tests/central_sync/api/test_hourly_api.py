@@ -71,7 +71,7 @@ def test_a_value_comes_with_all_that_pins_it(client: Browser) -> None:
     assert one["operating"] == {"source": "assumed", "minutes": [1, 1, 1, 1]}
     assert one["readings"]["used_by_quadrant"] == [1, 1, 1, 1]
     assert (one["sum"], one["resolution"], one["rounded_to"]) == ("4000", "1/10", "0.01")
-    assert (one["revision"], one["kernel"], one["reason"]) == (1, "1", None)
+    assert (one["revision"], one["kernel"], one["reason"]) == (1, "2", None)
     assert {len(value) for value in one["hashes"].values()} == {64}
 
 

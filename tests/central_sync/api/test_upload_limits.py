@@ -180,6 +180,7 @@ async def test_a_request_of_too_much_work_is_stored_in_part_and_asked_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(receive, "READING_AT_MOST_S", 0.0)
+    monkeypatch.setattr(receive, "READ_AT_ONCE", 1)
     chain = SignedChain()
     frames = [framed(batch) for batch in chain.batches(3)]
     async with running(tmp_path) as centre:

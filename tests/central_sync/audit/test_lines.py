@@ -102,8 +102,12 @@ def test_evidence_must_be_what_was_signed_but_not_readable(
     assert finding.subject.startswith("record 1 of chain")
 
 
-def test_what_came_after_a_revocation_is_counted(tmp_path: Path, chain: SignedChain) -> None:
-    revoked = fact("gateway_revoked", gateway=str(chain.gateway_id), reason="stolen")
+@pytest.mark.parametrize("kind", ["gateway_revoked", "key_revoked"])
+def test_what_came_after_a_revocation_is_counted(
+    tmp_path: Path, chain: SignedChain, kind: str
+) -> None:
+    key_id = chain.key.key_id.hex()
+    revoked = fact(kind, gateway=str(chain.gateway_id), key_id=key_id, reason="stolen")
     report = audited(tmp_path / "a", [*registered(chain), revoked], [(chain.batch(), ACCEPTED)])
     assert report.is_passed
     assert report.counts.after_revocation == 1

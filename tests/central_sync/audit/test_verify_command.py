@@ -1,6 +1,7 @@
 """`central-sync archive export` and `verify`, as their users call them."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -179,3 +180,18 @@ def test_the_auditor_needs_what_the_wire_needs_and_pyarrow(state: Path, tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["passed"]
+
+
+def test_a_log_that_cannot_be_vouched_for_is_not_exported(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert export(state, tmp_path / "first") == 0
+    key = (state / "log.key").read_bytes()
+    other = sqlite3.connect(state / "centre.db")
+    other.execute("update log_entry set entry = x'03' where id = 0")
+    other.commit()
+    other.close()
+    assert export(state, tmp_path / "second") == 65
+    assert "the log cannot be vouched for" in capsys.readouterr().err
+    assert not (tmp_path / "second").exists()
+    assert (state / "log.key").read_bytes() == key

@@ -121,7 +121,7 @@ class Centre:
         self.clock = Clock(now_ns)
         self.settings = CentreSettings(state=state, allow_simulated=True)
         migrate(self.settings)
-        self._opened = opened(self.settings, now_ns=self.clock)
+        self._opened = opened(self.settings, now_ns=self.clock, may_restart_log=True)
         self.parts = self._opened.__enter__()
         self.store: Store = self.parts.store
         self.receipt_key = self.parts.receipt_key.verifying_key
@@ -153,7 +153,10 @@ class Centre:
             )
             for one in batches
         )
-        gateway_id = batches[0].header.gateway_id
+        return self.take_request(batches[0].header.gateway_id, request)
+
+    def take_request(self, gateway_id: UUID, request: bytes) -> Outcome:
+        """Take the frames of an upload."""
         submission = prepared(gateway_id, request, store=self.store, receipt_key=self.receipt_key)
         (outcome,) = self.store.accept([submission])
         return outcome

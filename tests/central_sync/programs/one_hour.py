@@ -1,5 +1,8 @@
 """One hour of one gateway for tests: batches of rows, channel tables, plans, and its values."""
 
+import numpy as np
+
+from central_sync.calc.clock_times import Times
 from central_sync.model import HourlyValue
 from central_sync.programs.channels import Cells, OpenedBatch
 from central_sync.programs.hashes import output_hash
@@ -14,6 +17,7 @@ from central_sync.programs.plan import (
 )
 from central_sync.programs.tally import HourTally, Tallied
 from edge_agent.wire.bundle import Bundle, ChannelRow
+from edge_agent.wire.readings import RowArray
 from edge_agent.wire.vocabulary import Hash, Reason
 from tests.central_sync.channels import FLAME, NOX
 from tests.central_sync.evaluate.signing_gateway import (
@@ -41,14 +45,23 @@ def batch(
     quality: int = Reason.JUDGED,
     first_seq: int = 1,
     is_clock_trusted: bool = True,
+    times: Times | None = None,
 ) -> OpenedBatch:
+    made = rows(readings, quality=quality)
     return OpenedBatch(
         batch_hash=Hash(bytes([number]) * 32),
         config_hash=config,
         first_seq=first_seq,
         is_clock_trusted=is_clock_trusted,
-        rows=rows(readings, quality=quality),
+        rows=made,
+        times=times or trusted_times(made),
     )
+
+
+def trusted_times(made: RowArray) -> Times:
+    """Return the times of rows as a clock without an error stamped them."""
+    at = made["at"].copy()
+    return Times(time=at, earliest=at, latest=at, is_moved=np.zeros(len(at), np.bool_))
 
 
 def tallied(

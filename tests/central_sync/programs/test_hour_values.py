@@ -31,6 +31,7 @@ from tests.central_sync.programs.one_hour import (
     bundle,
     plan_of,
     tallied,
+    trusted_times,
     values,
 )
 
@@ -216,7 +217,10 @@ def test_the_value_is_the_rounded_mean_of_its_definition(
     made["quality"] = [kind | phase << 4 for _, _, _, kind, phase in readings]
     pieces = [part for part in (made[:cut], made[cut:]) if len(part)]
     found = values(
-        *(replace(batch(FULL, number=index), rows=part) for index, part in enumerate(pieces)),
+        *(
+            replace(batch(FULL, number=index), rows=part, times=trusted_times(part))
+            for index, part in enumerate(pieces)
+        ),
         bundles=two,
     )
     with_data = {second // 60 for second, *_ in readings}

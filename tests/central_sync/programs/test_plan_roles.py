@@ -37,10 +37,11 @@ def test_a_stored_batch_opens_to_the_rows_that_were_signed(
     batch = gateway.batch(signed, wall_ns=TEN)
     centre.take(batch)
     (stored,) = centre.store.batches_touching(GATEWAY, TEN, TEN + HOUR)
-    found = opened(stored)
+    found = opened(stored, centre.store.around)
     assert found.rows.tobytes() == signed.tobytes()
     assert (found.batch_hash, found.first_seq) == (batch.batch_hash, 0)
     assert found.is_clock_trusted == is_trusted
+    damaged = replace(stored, body=stored.body[:-1] + bytes([stored.body[-1] ^ 1]))
     with pytest.raises(RefusedError):
-        opened(replace(stored, body=stored.body[:-1] + bytes([stored.body[-1] ^ 1])))
+        opened(damaged, centre.store.around)
     centre.close()

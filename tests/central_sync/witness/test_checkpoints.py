@@ -82,6 +82,19 @@ def test_a_log_that_was_rewritten_while_it_served_is_not_signed_again(tmp_path: 
     centre.close()
 
 
+@pytest.mark.parametrize("change", ["log_entry set entry = x'03'", "log_node set root = x'00'"])
+def test_a_thorough_look_finds_what_was_altered_anywhere(tmp_path: Path, change: str) -> None:
+    centre = Centre(tmp_path)
+    furnish(centre)
+    centre.parts.witness.checkpoint()
+    other = sqlite3.connect(tmp_path / "centre.db")
+    other.execute(f"update {change} where rowid = 1" if "entry" in change else f"update {change}")
+    other.commit()
+    other.close()
+    assert centre.parts.witness.fault(is_thorough=True) is not None
+    centre.close()
+
+
 def test_a_checkpoint_file_that_was_altered_is_noticed(tmp_path: Path) -> None:
     centre = Centre(tmp_path)
     witness = centre.parts.witness

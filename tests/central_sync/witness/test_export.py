@@ -24,8 +24,8 @@ class BusyWitness(Witness):
 
     happenings: Iterator[Callable[[], object]] = field(default_factory=lambda: iter(()))
 
-    def checkpoint(self) -> tuple[Checkpoint, bytes]:
-        made = Witness.checkpoint(self)
+    def checkpoint(self, *, is_thorough: bool = False) -> tuple[Checkpoint, bytes]:
+        made = Witness.checkpoint(self, is_thorough=is_thorough)
         next(self.happenings, lambda: None)()
         return made
 

@@ -184,7 +184,7 @@ def test_every_reading_taken_is_somewhere_or_under_a_loss_event() -> None:
     run_state_machine_as_test(
         Accounting,
         settings=settings(
-            max_examples=25,
+            max_examples=15,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -3,12 +3,14 @@
 import os
 import sqlite3
 import struct
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.log_check import log_fault
 from edge_agent.buffer.quarantine import FOLDER
 from edge_agent.buffer.verifying import QUICK_PAGES, inspect_file
@@ -20,6 +22,7 @@ from tests.edge_agent.buffer.salvage import started, waiting
 LONGEST_START_S = 10.0
 TERABYTE = 2**40
 FRAME = 24 + PAGE
+NOBODY = 65_534
 
 
 def _replaced(make: Callable[[Path], object]) -> Callable[[Path], object]:
@@ -126,6 +129,60 @@ async def test_a_tree_that_leads_in_circles_does_not_hold_the_start(tmp_path: Pa
     began_ns = clock.now().mono_ns
     inspect_file(gateway.path, gateway_id=GATEWAY, key=KEY.verifying_key)
     assert clock.now().mono_ns - began_ns < LONGEST_START_S * 1e9
+
+
+@contextmanager
+def _as_nobody(folder: Path) -> Iterator[None]:
+    """Go on as a user to whom nothing belongs but this folder and its lock."""
+    for owned in (folder, folder / "buffer.db.lock"):
+        os.chown(owned, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.asyncio
+async def test_files_of_another_user_are_brought_back_once_they_may_be_read() -> None:
+    with TemporaryDirectory() as name:
+        gateway, frames = await filled(Path(name))
+        gateway.path.chmod(0o600)
+        with _as_nobody(Path(name)):
+            async with started(gateway) as (buffer, salvager):
+                with pytest.raises(PermissionError, match="may not read"):
+                    await salvager.once()
+                (aside,) = [file for file in quarantined(gateway) if file.name == "buffer.db"]
+                os.setresuid(0, 0, 0)
+                os.chown(aside, NOBODY, NOBODY)
+                os.setresuid(NOBODY, NOBODY, 0)
+                await salvager.once()
+                expected = without_receipt(frames)
+                assert (await waiting(buffer))[: len(expected)] == expected
+
+
+@pytest.mark.parametrize("mode", ["NORMAL", "EXCLUSIVE"])
+@pytest.mark.asyncio
+async def test_a_lock_that_another_program_holds_is_said_in_time_and_harms_nothing(
+    tmp_path: Path, mode: str
+) -> None:
+    gateway, frames = await filled(tmp_path)
+    clock = SystemClock()
+    with closing(sqlite3.connect(gateway.path, isolation_level=None)) as other:
+        other.execute(f"PRAGMA locking_mode = {mode}")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO fact VALUES ('x', 'y', zeroblob(32))")
+        began_ns = clock.now().mono_ns
+        with pytest.raises(BufferUnavailableError):
+            await gateway.opened().__aenter__()
+        assert clock.now().mono_ns - began_ns < LONGEST_START_S * 1e9
+        other.execute("ROLLBACK")
+    async with gateway.opened() as buffer:
+        expected = without_receipt(frames)
+        assert (await waiting(buffer))[: len(expected)] == expected
+        assert not quarantined(gateway)
 
 
 async def _killed(tmp_path: Path) -> tuple[Gateway, Path, int]:

@@ -142,3 +142,16 @@ def test_what_stands_in_the_page_of_a_leaf_is_what_the_file_format_says(
     total: int, local: int
 ) -> None:
     assert local_bytes(total) == local
+
+
+def test_a_damaged_copy_of_a_header_does_not_hide_the_good_one(sound: Sound) -> None:
+    # The signature of the harmed copies, which come first, is that of the good ones.
+    harmed = bytearray(sound.content)
+    for at in range(len(harmed) - 8):
+        if harmed[at : at + 8] == b"EWBATCH1" and at % PAGE < PAGE - 40:
+            harmed[at + 16] ^= 1  # of the gateway's id
+    frames = [
+        (at // PAGE + 1).to_bytes(4, "big") + bytes(20) + bytes(harmed[at : at + PAGE])
+        for at in range(0, len(harmed), PAGE)
+    ]
+    assert set(found_in(sound.content, bytes(32) + b"".join(frames))) == sound.signatures

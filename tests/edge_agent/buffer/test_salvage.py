@@ -16,7 +16,6 @@ from edge_agent.buffer.quarantine import SEEN, folders
 from edge_agent.buffer.summary import salvages_of
 from edge_agent.wire.batch import Origin
 from edge_agent.wire.document import Document
-from edge_agent.wire.frame import BatchFrame
 from edge_agent.wire.header import Header
 from edge_agent.wire.signing import SigningKey
 from tests.edge_agent.buffer.gateway import Gateway, receipts
@@ -37,14 +36,6 @@ from tests.edge_agent.buffer.salvage import (
 )
 
 pytestmark = pytest.mark.asyncio
-
-
-def harm_body(file: Path, frame: BatchFrame) -> None:
-    """Change one byte in the middle of a stored body."""
-    content = bytearray(file.read_bytes())
-    at = content.index(frame.signature) + 64
-    content[at + 20] ^= 1
-    file.write_bytes(content)
 
 
 @pytest.mark.parametrize("damage", [UNREADABLE, destroy_header])
@@ -80,43 +71,6 @@ async def test_what_the_centre_has_is_kept_for_it_and_not_sent(tmp_path: Path) -
         assert not set(receipted) & set(numbers_of(await waiting(buffer), frames[0]))
 
 
-async def test_a_damaged_batch_is_told_as_a_signed_loss(tmp_path: Path) -> None:
-    gateway, frames = await filled(tmp_path)
-    harm_body(gateway.path, frames[20])
-    async with started(gateway) as (buffer, salvager):
-        await salvager.once()
-        told, end = losses(await waiting(buffer))
-        assert salvager.status().lost_batches == 1
-    lost, after = (Header.unpack(frames[number].header_bytes) for number in (20, BATCHES))
-    assert dict(told.fields) | {"from_ns": "", "to_ns": ""} == {
-        "chain": str(lost.chain_id),
-        "first_batch": "20",
-        "last_batch": "20",
-        "first_seq": str(lost.first_seq),
-        "last_seq": str(lost.next_seq - 1),
-        "channels": [],
-        "from_ns": "",
-        "to_ns": "",
-        "reason": "damaged storage",
-        "readings": "20",
-    }
-    assert told.integer("from_ns") < lost.wall_ns == told.integer("to_ns")
-    # Whether another followed the last one nobody can know.
-    assert end.integer("first_batch") == after.batch_no + 1
-    assert end.fields["readings"] == "0"
-    assert end.integer("from_ns") == after.wall_ns
-
-
-async def test_nothing_is_told_behind_an_orderly_stop(tmp_path: Path) -> None:
-    gateway, _ = await filled(tmp_path)
-    async with gateway.opened() as buffer:
-        await buffer.append(gateway.portion(1, is_last=True))
-    UNREADABLE(gateway.path)
-    async with started(gateway) as (buffer, salvager):
-        await salvager.once()
-        assert losses(await waiting(buffer)) == []
-
-
 @pytest.mark.parametrize("lots", range(4))
 async def test_a_kill_between_two_lots_repeats_and_loses_nothing(tmp_path: Path, lots: int) -> None:
     gateway = Gateway(tmp_path)
@@ -127,7 +81,7 @@ async def test_a_kill_between_two_lots_repeats_and_loses_nothing(tmp_path: Path,
     UNREADABLE(gateway.path)
     copy = tmp_path / "after the kill"
     async with started(gateway) as (buffer, salvager):
-        (work,) = await salvager._pending()
+        (work,), _ = await salvager._pending()
         await salvager._take_tables(work)
         async with salvager._remains(work.folder) as (_, remains):
             for _ in range(lots):

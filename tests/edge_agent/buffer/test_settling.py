@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -127,3 +128,17 @@ async def test_the_receipt_given_last_is_known_again_after_a_start(gateway: Gate
         assert buffer.newest_receipt() == late[0]
     async with gateway.opened() as buffer:
         assert buffer.newest_receipt() == late[0]
+
+
+async def test_the_newest_batch_below_a_number_is_found_receipted_or_not(gateway: Gateway) -> None:
+    async with gateway.opened() as buffer:
+        held = [*await buffer.unreceipted(1)]
+        for _ in range(3):
+            held += await buffer.append(gateway.portion(1))
+        await buffer.settle(receipts(held[1:2]))
+        chain = held[0].chain_id
+        assert await buffer.held_below(chain, 2) == (held[1],)
+        assert await buffer.held_below(chain, 2**63 - 1) == (held[3],)
+        assert await buffer.held_below(chain, 0) == ()
+        assert await buffer.held_from(chain, 2**63 - 1, 1) == ()
+        assert await buffer.held_below(UUID(int=1), 2) == ()

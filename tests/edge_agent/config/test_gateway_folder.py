@@ -83,6 +83,23 @@ def test_a_key_that_systemd_hands_over_may_show_as_readable_by_the_group(tmp_pat
         load_plan(tmp_path / "agent.toml", environ=environ, overrides={})
 
 
+def test_other_secrets_are_held_to_the_same_as_the_signing_key(tmp_path: Path) -> None:
+    shutil.copytree(GOOD, tmp_path, dirs_exist_ok=True)
+    agent = tmp_path / "agent.toml"
+    secret = tmp_path / "tls.pem"
+    agent.write_text(
+        agent.read_text().replace("[centre]\n", f'[centre]\ncertificate_file = "{secret}"\n')
+    )
+    # It may be absent: the agent gets one.
+    load_plan(agent, environ={}, overrides={})
+    secret.touch(mode=0o600)
+    secret.chmod(0o440)
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    load_plan(agent, environ=environ, overrides={})
+    with pytest.raises(ConfigurationError, match="others may use the certificate_file"):
+        load_plan(agent, environ={}, overrides={})
+
+
 def test_a_file_that_is_not_there_is_a_problem_of_the_operator(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"agent\.toml: cannot be read: No such file"):
         load_plan(tmp_path / "agent.toml", environ={}, overrides={})

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from edge_agent.uplink.answer import Answer, Place, Refusal, Wanted
-from edge_agent.uplink.protocol import after, examined, interval_began
+from edge_agent.uplink.protocol import after, examined, gave_up, interval_began
 from edge_agent.uplink.request import next_request
 from edge_agent.uplink.state import (
     LARGEST_BYTES,
@@ -132,12 +132,18 @@ BLAMES = [answer(422, code="body", frame=1), answer(400, code="frame", frame=1)]
 
 
 @pytest.mark.parametrize("blame", BLAMES, ids=["422", "400"])
-def test_a_damaged_copy_is_withheld_and_those_behind_it_go_on(blame: Answer) -> None:
+def test_a_damaged_copy_is_to_be_given_up_and_those_behind_it_go_on(blame: Answer) -> None:
     outcome = examined(after(State(), REQUEST, blame, TRUST), is_good=False)
     assert outcome.pause is Pause.NONE
     assert outcome.state.alarms == {Alarm.OWN_COPY_DAMAGED}
+    assert outcome.give_up == BATCHES[4]
     _, request = next_request(outcome.state, waiting(*BATCHES[3:6]))
     assert sent(request) == [(3, 0), (5, FrameFlag.BEFORE_FOLLOWS_LATER)]
+    outcome = gave_up(outcome)
+    assert (outcome.give_up, outcome.state.withheld) == (None, frozenset())
+    _, request = next_request(outcome.state, waiting(BATCHES[3], BATCHES[5]))
+    assert sent(request) == [(3, 0), (5, FrameFlag.HOLDS_NONE_BEFORE)]
+    assert gave_up(outcome) == outcome
 
 
 def test_a_damaged_header_looks_like_a_wrong_key_and_does_not_hold_the_uplink() -> None:

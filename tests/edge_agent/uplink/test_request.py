@@ -7,12 +7,13 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.uplink.answer import Place
+from edge_agent.uplink.answer import Place, Wanted
 from edge_agent.uplink.held import Holding
-from edge_agent.uplink.request import LIVE_FRAMES, next_request
-from edge_agent.uplink.state import LARGEST_BYTES, LARGEST_FRAMES, Purpose, State
+from edge_agent.uplink.request import LIVE_FRAMES, need, next_request
+from edge_agent.uplink.state import LARGEST_BYTES, LARGEST_FRAMES, MOST_RESENT, Purpose, State
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.receipt import Receipt
+from edge_agent.wire.vocabulary import Hash
 from tests.edge_agent.uplink.samples import CHAIN, batch, receipt, sent, waiting
 
 CALM = replace(State(), is_live_due=False)
@@ -103,3 +104,21 @@ def test_what_goes_out_of_order_goes_with_the_newest_receipt() -> None:
     assert in_order is not None
     assert (live.purpose, live.proof) == (Purpose.LIVE, proof)
     assert (in_order.purpose, in_order.proof) == (Purpose.BACKLOG, None)
+
+
+def test_what_is_below_a_wanted_batch_that_is_gone_is_looked_for_once() -> None:
+    wanted = Wanted(place=Place(chain_id=CHAIN, batch_no=5), batch_hash=batch(5).batch_hash)
+    state = replace(CALM, again=(wanted,))
+    assert need(state).sought == frozenset()
+    holding = replace(waiting(), again=(batch(3),))
+    state, request = next_request(state, holding)
+    assert request is not None
+    assert (request.purpose, sent(request)) == (Purpose.AGAIN, [(3, 0)])
+    assert need(replace(state, again=(wanted,))).sought == {wanted.batch_hash}
+    full = replace(CALM, again=(wanted,), sought=frozenset(map(hash_of, range(MOST_RESENT))))
+    assert need(full).sought == {wanted.batch_hash}
+    assert next_request(full, holding)[0].sought == full.sought
+
+
+def hash_of(number: int) -> Hash:
+    return Hash((number + 7_000_000).to_bytes(32, "big"))

@@ -1,14 +1,10 @@
-"""The gateway's signing key on disk, and the public keys of the centre's receipts.
+"""The gateway's signing key, and the public keys of the centre's receipts.
 
-A key file that others can read is refused. Keys are made here and never leave: what is exported
-is the public half.
+Keys are made here and never leave: what is exported is the public half.
 """
 
 from __future__ import annotations
 
-import os
-import stat
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -22,15 +18,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from edge_agent.errors import ExitCode, OperatorError
+from edge_agent.identity.key_file import create_key_file, read_key_file, read_public_file
 from edge_agent.wire.signing import SigningKey, VerifyingKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-OWNER_ONLY: Final = 0o600
-# No key file is as long; a device or a log given by mistake would be.
-LONGEST_FILE_BYTES: Final = 64 * 1024
 _END: Final = b"-----END PUBLIC KEY-----"
 
 
@@ -43,25 +37,7 @@ def create_signing_key(path: Path) -> SigningKey:
     """
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
-    except FileExistsError as fault:
-        raise OperatorError(
-            f"{path}: a file is there already. A lost key cannot be made again: move it away first",
-            exit_code=ExitCode.CONFIGURATION,
-        ) from fault
-    except OSError as fault:
-        raise _unusable(path, fault) from fault
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - by descriptor, made with its mode
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        _sync_directory(path.parent)
-    except OSError as fault:
-        with suppress(OSError):
-            path.unlink()
-        raise _unusable(path, fault) from fault
+    create_key_file(path, pem)
     return SigningKey(key)
 
 
@@ -77,8 +53,7 @@ def load_signing_key(path: Path, *, credentials: Path | None = None) -> SigningK
         OperatorError: missing, not ours to read, readable by others, or not an Ed25519 key.
 
     """
-    allowed = 0o440 if credentials is not None and path.parent == credentials else OWNER_ONLY
-    pem = _read(path, allowed=allowed)
+    pem = read_key_file(path, credentials=credentials)
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as fault:
@@ -109,7 +84,7 @@ def load_receipt_keys(path: Path) -> Mapping[bytes, VerifyingKey]:
         OperatorError: missing, unreadable, empty, or a block that is no Ed25519 public key.
 
     """
-    blocks = _read(path, allowed=0o777).split(_END)
+    blocks = read_public_file(path).split(_END)
     if len(blocks) == 1:
         raise OperatorError(
             f"{path}: no public key in PEM (-----BEGIN PUBLIC KEY-----). Ask the central team",
@@ -131,38 +106,3 @@ def _public_key(path: Path, pem: bytes) -> VerifyingKey:
             f"{path}: a public key that is not Ed25519", exit_code=ExitCode.CONFIGURATION
         )
     return VerifyingKey(key.public_bytes_raw())
-
-
-def _read(path: Path, *, allowed: int) -> bytes:
-    """Return a file's bytes if its mode has no permission beyond the allowed ones."""
-    try:
-        # By descriptor, so that the file that was checked is the file that is read.
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            mode = stat.S_IMODE(status.st_mode)
-            if not stat.S_ISREG(status.st_mode):
-                raise OperatorError(f"{path}: not a file", exit_code=ExitCode.CONFIGURATION)
-            if mode & 0o077 & ~allowed:
-                raise OperatorError(
-                    f"{path}: others can read this key (mode {mode:04o}). Run: chmod 600 {path}",
-                    exit_code=ExitCode.PERMISSION,
-                )
-            return file.read(LONGEST_FILE_BYTES)
-    except OSError as fault:
-        raise _unusable(path, fault) from fault
-
-
-def _unusable(path: Path, fault: OSError) -> OperatorError:
-    is_forbidden = isinstance(fault, PermissionError)
-    return OperatorError(
-        f"{path}: {fault.strerror or fault}",
-        exit_code=ExitCode.PERMISSION if is_forbidden else ExitCode.CONFIGURATION,
-    )
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

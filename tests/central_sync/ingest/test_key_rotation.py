@@ -1,0 +1,161 @@
+"""A key that follows another: when the centre believes it, and when it only raises an alarm."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from central_sync.model import AlarmCode
+from edge_agent.wire.enrolment import rotation_fields
+from edge_agent.wire.events import Event
+from edge_agent.wire.signing import SigningKey
+from edge_agent.wire.vocabulary import Verdict
+from tests.central_sync.ingest.signed_chain import TEN, SignedChain, framed, uuid_of
+from tests.conformance.store.stores import Stored, embedded, open_codes
+
+NEXT = SigningKey.from_seed(b"n" * 32)
+OTHER = SigningKey.from_seed(b"o" * 32)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Iterator[Stored]:
+    made = Stored(tmp_path, embedded)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def chain(stored: Stored) -> SignedChain:
+    made = SignedChain()
+    stored.register(made)
+    return made
+
+
+def rotated(chain: SignedChain, **changed: object) -> Event:
+    """Return the last word of a chain's key, with some fields changed."""
+    fields = rotation_fields(
+        gateway_id=chain.gateway_id,
+        chain_id=chain.position.chain_id,
+        old_key_id=chain.key.key_id,
+        new_key=NEXT,
+    )
+    merged = {name: value for name, value in (fields | changed).items() if value is not None}
+    return Event(type="key_rotated", at_ns=TEN, mono_ns=0, fields=merged)  # type: ignore[arg-type] # wrong on purpose
+
+
+def following(chain: SignedChain) -> SignedChain:
+    """Return the chain of the next key, behind the last batch of this one."""
+    made = SignedChain(gateway_id=chain.gateway_id, key=NEXT)
+    made.position = replace(made.position, chain_id=uuid_of(20))
+    return made
+
+
+def test_the_next_key_counts_from_the_batch_on_that_names_it(
+    stored: Stored, chain: SignedChain
+) -> None:
+    last = chain.batch(events=[rotated(chain)])
+    after = following(chain)
+    after.previous = last
+    early = stored.take(after, framed(after.batch(moves=False)))
+    assert early.refusal is not None
+    assert early.refusal.status == 403
+    stored.now_ns += 1
+    assert stored.take(chain, framed(last)).verdicts == (Verdict.ACCEPTED,)
+    assert stored.take(after, framed(after.batch())).verdicts == (Verdict.ACCEPTED,)
+    assert [key.key_id for key in stored.store.key_states(chain.gateway_id)] == [
+        chain.key.key_id,
+        NEXT.key_id,
+    ]
+
+
+def test_both_sides_of_a_change_may_come_in_one_request(stored: Stored, chain: SignedChain) -> None:
+    first, last = chain.batch(), chain.batch(events=[rotated(chain)])
+    after = following(chain)
+    after.previous = last
+    frames = [framed(first), framed(last), framed(after.batch()), framed(after.batch())]
+    outcome = stored.take(chain, *frames)
+    assert (outcome.verdicts, outcome.refusal) == ((Verdict.ACCEPTED,) * 4, None)
+
+
+def test_a_frame_that_skips_the_change_is_refused(stored: Stored, chain: SignedChain) -> None:
+    first, last = chain.batch(), chain.batch(events=[rotated(chain)])
+    after = following(chain)
+    after.previous = last
+    outcome = stored.take(chain, framed(first), framed(after.batch()))
+    assert outcome.verdicts == (Verdict.ACCEPTED,)
+    assert outcome.refusal is not None
+    assert (outcome.refusal.status, outcome.refusal.frame) == (403, 1)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"proof": "00" * 64},
+        {"proof": "00"},
+        {"public_key": None},
+        {"public_key": "00"},
+        {"public_key": "zz"},
+        {"public_key": OTHER.public_bytes.hex()},
+        {"key": OTHER.key_id.hex()},
+        {"key": OTHER.key_id.hex(), "public_key": OTHER.public_bytes.hex()},
+    ],
+)
+def test_a_proof_that_does_not_hold_changes_no_key_and_no_verdict(
+    stored: Stored, chain: SignedChain, changed: dict[str, object]
+) -> None:
+    outcome = stored.take(chain, framed(chain.batch(events=[rotated(chain, **changed)])))
+    assert outcome.verdicts == (Verdict.ACCEPTED,)
+    assert open_codes(stored) == {AlarmCode.KEY}
+    (only,) = stored.store.key_states(chain.gateway_id)
+    assert only.key_id == chain.key.key_id
+
+
+def test_a_proof_made_for_another_chain_does_not_hold(stored: Stored, chain: SignedChain) -> None:
+    elsewhere = SignedChain()
+    elsewhere.position = replace(elsewhere.position, chain_id=uuid_of(30))
+    stored.take(chain, framed(chain.batch(events=[rotated(elsewhere)])))
+    assert open_codes(stored) == {AlarmCode.KEY}
+
+
+def test_a_key_of_another_gateway_or_a_revoked_one_does_not_follow(
+    stored: Stored, chain: SignedChain
+) -> None:
+    stored.store.add_gateway(
+        uuid_of(40), facility="PLANT", name="two", public_key=NEXT.public_bytes
+    )
+    stored.take(chain, framed(chain.batch(events=[rotated(chain)])))
+    (alarm,) = stored.store.alarms(is_open=True)
+    assert (alarm.code, "another gateway" in alarm.detail) == (AlarmCode.KEY, True)
+
+
+def test_what_a_revoked_key_signed_before_stays_and_what_comes_later_is_refused(
+    stored: Stored, chain: SignedChain
+) -> None:
+    before = chain.batch()
+    stored.take(chain, framed(before))
+    last = chain.batch(events=[rotated(chain)])
+    stored.now_ns += 1
+    stored.take(chain, framed(last))
+    stored.store.revoke_key(chain.gateway_id, chain.key.key_id, reason="stolen")
+    stored.store.revoke_key(chain.gateway_id, chain.key.key_id, reason="again")
+    late = stored.take(chain, framed(chain.batch()))
+    assert late.refusal is not None
+    assert late.refusal.status == 403
+    assert stored.store.batch(chain.gateway_id, before.header.chain_id, 0) is not None
+    after = following(chain)
+    after.previous = last
+    assert stored.take(after, framed(after.batch())).verdicts == (Verdict.ACCEPTED,)
+    old, new = stored.store.key_states(chain.gateway_id)
+    assert (old.revoked_ns, old.revoked_reason) == (stored.now_ns, "stolen")
+    assert new.revoked_ns is None
+    with stored.store._db.read() as connection:  # type: ignore[attr-defined] # the adapter's own
+        rows = connection.execute("select key_id, batch_no from revoked_from").fetchall()
+    assert rows == [(chain.key.key_id, 2)]
+
+
+def test_a_key_that_is_not_the_gateways_cannot_be_revoked(
+    stored: Stored, chain: SignedChain
+) -> None:
+    with pytest.raises(KeyError):
+        stored.store.revoke_key(chain.gateway_id, NEXT.key_id, reason="x")
