@@ -42,6 +42,8 @@ PROGRAM: Final = ("-m", "central_sync.ingest.decoder_process")
 TRIES: Final = 2
 # It imports its libraries first, on a machine that may be busy with a thousand gateways.
 START_LIMIT_S: Final = 60.0
+# A process that has let go of its line is gone by then, however busy the machine is.
+END_LIMIT_S: Final = 10.0
 # The names of 1,024 losses fit, for as many bodies as are read at once.
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
 # What a decoder inherits of the environment: enough to find its modules, and no secret.
@@ -195,6 +197,8 @@ class _Decoder:
             return unpacked(self._received(monotonic() + patience_s), len(asked))
         except GarbledAnswerError as fault:
             raise DecoderEndedError(f"answered nonsense: {fault}") from fault
+        except TimeoutError as fault:
+            raise DecoderEndedError("took too long") from fault
         except OSError as fault:
             raise self._how_it_ended() from fault
 
@@ -216,6 +220,8 @@ class _Decoder:
             self._line.settimeout(max(0.001, until_s - monotonic()))
             try:
                 piece = self._line.recv(count - len(received))
+            except TimeoutError as fault:
+                raise DecoderEndedError("took too long") from fault
             except OSError as fault:
                 raise self._how_it_ended() from fault
             if not piece:
@@ -224,11 +230,11 @@ class _Decoder:
         return bytes(received)
 
     def _how_it_ended(self) -> DecoderEndedError | OverloadedError:
-        """Return what became of a process that does not answer."""
+        """Return what became of a process that has let go of its line."""
         try:
-            code = self._process.wait(timeout=0.5)
+            code = self._process.wait(timeout=END_LIMIT_S)
         except subprocess.TimeoutExpired:
-            return DecoderEndedError("took too long")
+            return DecoderEndedError("let go of its line, and lives on")
         if code == -signal.SIGKILL:  # not its own doing: the machine lacks memory, or a person did
             return OverloadedError("a decoder was ended from outside")
         if code == -signal.SIGALRM:

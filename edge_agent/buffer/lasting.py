@@ -10,8 +10,7 @@ from edge_agent.buffer import schema
 from edge_agent.buffer.quota import ROW_BYTES
 from edge_agent.buffer.reading import DAMAGE_ERRORS, opened_read_only
 from edge_agent.config.device import Device
-from edge_agent.config.model import BufferSettings
-from edge_agent.config.rules import BATCH_BYTES, MEGABYTE, READING_BYTES
+from edge_agent.config.model import BATCH_BYTES, MEGABYTE, READING_BYTES, BufferSettings
 from edge_agent.wire.header import Header
 
 DAY_S: Final = 86_400

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.config.finding import COMMAND_LINE, ENVIRONMENT, Finding
+from edge_agent.config.model import MEGABYTE
 from edge_agent.config.structure import KeyPath, MisfitError
 
 BYTES_PER = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 BYTES_PER |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 SECONDS_PER = {"": 1, "S": 1, "M": 60, "H": 3600, "D": 86_400}
-MEGABYTE = 10**6
 
 Value = str | int | bool | list[object]
 

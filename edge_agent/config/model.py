@@ -15,6 +15,11 @@ from edge_agent.config.url import url_fault
 from edge_agent.config.vocabulary import LogLevel, OnFull
 
 DEFAULT_CONFIG = Path("/etc/edge-agent/agent.toml")
+# What a reading and a batch take in the buffer, generously (docs/configuration.md, the buffer):
+# float32 noise takes 6.5 bytes in batches of 10 s, a batch by itself about 1 kB and its page.
+READING_BYTES = 8
+BATCH_BYTES = 2_048
+MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

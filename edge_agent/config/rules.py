@@ -7,16 +7,11 @@ from edge_agent.config.device_model import ChannelSettings, DeviceSettings
 from edge_agent.config.device_rules import endpoint_for
 from edge_agent.config.endpoint import SERIAL, Endpoint
 from edge_agent.config.finding import Finding
-from edge_agent.config.model import AgentFile
+from edge_agent.config.model import BATCH_BYTES, MEGABYTE, READING_BYTES, AgentFile
 from edge_agent.config.profile import Profile
 from edge_agent.config.structure import KeyPath
 
 MOST_FACILITIES = 25  # one gateway serves 1 to 25 facilities (docs/configuration.md)
-# What a reading and a batch take in the buffer, generously (docs/configuration.md, the buffer):
-# float32 noise takes 6.5 bytes in batches of 10 s, a batch by itself about 1 kB and its page.
-READING_BYTES = 8
-BATCH_BYTES = 2_048
-MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

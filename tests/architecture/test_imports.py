@@ -10,6 +10,8 @@ NOT_IN_THE_DAEMON = {
     *("pydantic", "starlette", "uvicorn", "fastapi", "sqlalchemy", "pyarrow", "plotly"),
     *("rich", "click", "pygments", "tree_sitter", "hypothesis", "pytest"),
     *("asyncua", "paho", "dnp3"),
+    # The configuration is read in a process of its own (docs/adr/0007-start.md).
+    *("cattrs", "attr", "difflib"),
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ from central_sync.model import AlarmCode
 from central_sync.store.admission import Keep
 from edge_agent.wire.signing import VerifyingKey
 from edge_agent.wire.vocabulary import Verdict
+from tests.simulation import judge
 from tests.simulation.centre import RECEIPT_KEY
 from tests.simulation.histories import STORIES, History, played
 from tests.simulation.histories import Verdict as Expected
@@ -40,6 +43,23 @@ def test_every_accident_is_an_alarm_and_nothing_else_is(
     count = COUNTS["histories"] // len(STORIES)
     wrong = {seed: played(story, seed).wrong for seed in range(count)}
     assert {seed: faults for seed, faults in wrong.items() if faults} == {}
+
+
+def test_the_judge_shares_no_code_with_those_it_judges() -> None:
+    tree = ast.parse(Path(judge.__file__).read_text())
+    taken = [
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else _names(node))
+    ]
+    ours = ("edge_agent", "central_sync", "tests", "firmware_profiles")
+    assert taken
+    assert not [name for name in taken if name is None or name.startswith(ours)]
+
+
+def _names(node: ast.Import) -> list[str]:
+    return [alias.name for alias in node.names]
 
 
 def without_the_fork_rule(candidate: Candidate, sight: Sight) -> Decision:

@@ -55,7 +55,7 @@ class Figures:
     quarantined: int = 0
     longest_start_s: float = 0.0
     longest_salvage_s: float = 0.0
-    kinds: dict[str, int] = field(default_factory=dict)
+    harms: dict[str, int] = field(default_factory=dict)
 
 
 async def sound_buffer(folder: Path, chance: random.Random) -> Path:
@@ -176,7 +176,7 @@ async def images(folder: Path, count: int, seed: int, figures: Figures) -> Path:
             sound = await sound_buffer(_new(folder / f"sound{index}"), chance)
         path, kind = damaged(sound, folder / f"image{index}", chance)
         for one in kind.split("+"):
-            figures.kinds[one] = figures.kinds.get(one, 0) + 1
+            figures.harms[one] = figures.harms.get(one, 0) + 1
         uploaded = folder / f"uploaded{index}"
         _written(uploaded, await offered(path, figures))
         named = {"sound": str(sound), "damaged": str(path), "uploaded": str(uploaded)}
@@ -215,7 +215,7 @@ def campaign(count: int, *, seed: int, folder: Path) -> dict[str, object]:
         "quarantined": figures.quarantined,
         "longest_start_s": round(figures.longest_start_s, 3),
         "longest_salvage_s": round(figures.longest_salvage_s, 3),
-        "kinds": figures.kinds,
+        "harms": figures.harms,
         **found,
     }
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUDGETS = {budget.name: budget for budget in budgets()}
-LIMIT_S = 60.0
+LIMIT_S = 90.0
 
 
 @pytest.mark.timeout(300)
