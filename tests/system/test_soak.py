@@ -74,7 +74,7 @@ def test_too_few_samples_are_not_judged() -> None:
 
 @pytest.mark.system
 def test_a_short_soak_is_sampled_and_judged(tmp_path: Path) -> None:
-    report = campaign(0.3, seed=1, folder=tmp_path / "soak", every_s=0.5)
+    report = campaign(0.15, seed=1, folder=tmp_path / "soak", every_s=0.25)
     print(json.dumps(report))
     assert report["exit_code"] == 0
     assert report["checker_sees_damage"] is True
