@@ -16,6 +16,7 @@ import zstandard
 from central_sync.ingest.admit import must_read
 from central_sync.ingest.decode import kept_body
 from central_sync.ingest.decoder import Asked, ReadBodies, read_here
+from central_sync.ingest.rotation import rotation_of
 from central_sync.store.admission import (
     Body,
     Candidate,
@@ -107,7 +108,7 @@ def prepared(
     try:
         for index, frame in enumerate(frames(request)):
             if isinstance(frame, BatchFrame):
-                _learn(keys, frame, gateway_id, store, candidates, read_bodies)
+                _learn(keys, frame, gateway_id, store, candidates)
                 candidates.append(_candidate(index, frame, gateway_id, keys=keys))
             else:
                 presented += _ours(frame.receipt_bytes, gateway_id, receipt_key)
@@ -180,7 +181,6 @@ def _learn(
     gateway_id: UUID,
     store: Store,
     before: Sequence[Candidate],
-    read_bodies: ReadBodies,
 ) -> None:
     """Look up the key of a frame, once in a request; None where it does not count.
 
@@ -193,9 +193,7 @@ def _learn(
     if found is not None:
         keys[key_id] = _verifying(found.public_key) if found.is_active else None
         return
-    last = [Asked(header=one.header, body=one.body_bytes, flags=one.flags) for one in before[-1:]]
-    (body,) = read_bodies(last) or (None,)
-    rotation = body.rotation if isinstance(body, Contents) else None
+    rotation = rotation_of(before[-1]) if before else None
     brought = None if rotation is None or rotation.public_key is None else rotation.public_key
     key = None if brought is None else _verifying(brought)
     keys[key_id] = key if key is not None and key.key_id == key_id else None
@@ -254,6 +252,8 @@ def _groups(indices: Sequence[int], candidates: Sequence[Candidate]) -> Iterator
 
 def _with_body(candidate: Candidate, body: Body) -> Candidate:
     kept = candidate.body_bytes
+    if isinstance(body, Contents) and body.rotation is not None:
+        body = replace(body, rotation=rotation_of(candidate))  # a decoder may be out of its mind
     if isinstance(body, Contents) and FrameFlag.HEADSTONE not in candidate.flags:
         kept = kept_body(candidate.header, kept)
     return replace(candidate, body=body, body_bytes=kept)

@@ -143,6 +143,16 @@ def test_a_headstone_is_no_reading(tmp_path: Path) -> None:
     assert report["headstones"] == 1
 
 
+def test_what_the_starts_say_of_the_stop_before_them_is_listed_in_order(tmp_path: Path) -> None:
+    world = World.healthy(tmp_path)
+    for at_ns, is_clean in ((START_NS + 9 * SECOND_NS, False), (START_NS, True)):
+        facts = {"boot_count": 1, "clean": is_clean, "software": "a", "hardware": {}}
+        world.follow(batch([], [event("boot", at_ns=str(at_ns), **facts)], world.last()))
+    report = world.judged()
+    assert faults(report) == {}
+    assert report["boots_clean"] == [True, False]
+
+
 def test_a_fork_is_counted(tmp_path: Path) -> None:
     world = World.healthy(tmp_path)
     world.plant.append(served(7))

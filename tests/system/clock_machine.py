@@ -59,7 +59,9 @@ class Machine:
     def pass_time(self, true_ns: int) -> None:
         """Let time pass; a source that feeds the clock has its say at the end."""
         self.true_ns += true_ns
-        self.mono_ns += true_ns + true_ns * self.drift_ppm // 1_000_000
+        self.mono_ns += true_ns
+        if not self.is_fed or self._error_ns is None:  # a source steers the crystal all the time
+            self.mono_ns += true_ns * self.drift_ppm // 1_000_000
         if self._error_ns is not None and self._known_ns() > PHASE_LIMIT_NS:
             self._error_ns = None
         if self.is_fed:
@@ -101,8 +103,7 @@ class Machine:
         error_ns = self.chance.randrange(1_000_000, 80_000_000)
         wrong_ns = self.true_ns + self.chance.randint(-error_ns, error_ns)
         wrong_ns -= self.mono_ns + self.ahead_ns
-        is_steered = self._error_ns is not None or abs(wrong_ns) <= SLEWED_AT_MOST_NS
-        if is_steered and wrong_ns > -passed_ns // 2:
+        if abs(wrong_ns) <= SLEWED_AT_MOST_NS and wrong_ns > -passed_ns // 2:
             self.mono_ns += wrong_ns
         else:
             self.ahead_ns += wrong_ns

@@ -1,18 +1,23 @@
 """A key that follows another: when the centre believes it, and when it only raises an alarm."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from central_sync.ingest.decoder import Asked, read_here
+from central_sync.ingest.decoder_answer import packed, unpacked
+from central_sync.ingest.receive import prepared
 from central_sync.model import AlarmCode
+from central_sync.store.admission import Body, Contents, Rotation
 from edge_agent.wire.enrolment import rotation_fields
 from edge_agent.wire.events import Event
+from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.signing import SigningKey
 from edge_agent.wire.vocabulary import Verdict
 from tests.central_sync.ingest.signed_chain import TEN, SignedChain, framed, uuid_of
-from tests.conformance.store.stores import Stored, embedded, open_codes
+from tests.conformance.store.stores import RECEIPT_KEY, Stored, embedded, open_codes
 
 NEXT = SigningKey.from_seed(b"n" * 32)
 OTHER = SigningKey.from_seed(b"o" * 32)
@@ -159,3 +164,30 @@ def test_a_key_that_is_not_the_gateways_cannot_be_revoked(
 ) -> None:
     with pytest.raises(KeyError):
         stored.store.revoke_key(chain.gateway_id, NEXT.key_id, reason="x")
+
+
+def test_a_decoder_that_lies_brings_in_no_key(stored: Stored, chain: SignedChain) -> None:
+    def lying(asked: Sequence[Asked]) -> list[Body]:
+        told: list[Body] = []
+        for body in read_here(asked):
+            assert isinstance(body, Contents)
+            told.append(replace(body, rotation=Rotation(public_key=OTHER.public_bytes)))
+        return told
+
+    submission = prepared(
+        chain.gateway_id,
+        framed(chain.batch()),
+        store=stored.store,
+        receipt_key=RECEIPT_KEY.verifying_key,
+        read_bodies=lying,
+    )
+    (outcome,) = stored.store.accept([submission])
+    assert outcome.verdicts == (Verdict.ACCEPTED,)
+    (only,) = stored.store.key_states(chain.gateway_id)
+    assert only.key_id == chain.key.key_id
+
+
+def test_what_a_decoder_says_of_a_key_comes_back_from_its_answer(chain: SignedChain) -> None:
+    batch = chain.batch(events=[rotated(chain)])
+    told = read_here([Asked(batch.header, batch.body, FrameFlag(0))])
+    assert unpacked(packed(told), 1) == told

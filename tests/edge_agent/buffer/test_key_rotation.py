@@ -12,6 +12,7 @@ from edge_agent.wire.enrolment import rotation_message
 from edge_agent.wire.header import Header
 from edge_agent.wire.signing import ROTATION_CONTEXT, SigningKey
 from tests.edge_agent.buffer.gateway import GATEWAY, KEY, Gateway, events_of, receipts
+from tests.edge_agent.buffer.salvage import destroy_header, started, waiting
 
 pytestmark = pytest.mark.asyncio
 NEXT = SigningKey.from_seed(b"n" * 32)
@@ -109,3 +110,28 @@ async def test_the_key_after_an_ordinary_batch_is_its_own(gateway: Gateway) -> N
     async with gateway.opened() as buffer:
         await buffer.append(gateway.portion(1))
     assert key_after(gateway.settings.path) == KEY.key_id
+
+
+async def test_batches_of_both_keys_come_back_from_damaged_files(gateway: Gateway) -> None:
+    async with gateway.opened() as buffer:
+        await buffer.append(gateway.portion(3))
+        await buffer.append(NextKey(key=NEXT))
+        await buffer.append(gateway.portion(3))
+        expected = await waiting(buffer)
+    destroy_header(gateway.path)
+    gateway.origin = replace(gateway.origin, key=NEXT, earlier=(KEY.verifying_key,))
+    async with started(gateway) as (buffer, salvager):
+        await salvager.once()
+        found = {frame.header_bytes for frame in await waiting(buffer)}
+    assert found >= {frame.header_bytes for frame in expected}
+    keys = {Header.unpack(frame.header_bytes).key_id for frame in expected}
+    assert keys == {KEY.key_id, NEXT.key_id}
+
+
+async def test_a_salvage_knows_the_key_that_followed_while_it_waited(gateway: Gateway) -> None:
+    async with started(gateway) as (buffer, salvager):
+        await buffer.append(gateway.portion(3))
+        await buffer.append(NextKey(key=NEXT))
+        await buffer.append(gateway.portion(3))
+        async with salvager._remains(gateway.path.parent) as (_, remains):
+            assert set(remains._keys) == {KEY.key_id, NEXT.key_id}
