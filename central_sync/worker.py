@@ -37,11 +37,13 @@ MOST_HOURS: Final = 1024
 RETIMED_AT_ONCE: Final = 256
 """Batches whose times are looked at again in one transaction: uploads wait no longer for it."""
 
-QUIET_NS: Final = SECOND_NS // 2
+QUIET_NS: Final = 2 * SECOND_NS
 LONGEST_STREAM_NS: Final = 60 * SECOND_NS
 """While a gateway catches up, its requests follow one another within the first of these. Its hours
 wait until that is over, for the second of these at most: an hour into which batches still come
 would only be computed again, at the cost of taking them in."""
+LOOK_AGAIN_NS: Final = SECOND_NS // 10
+"""So long at least the worker rests before it looks whether a stream is over."""
 
 log = structlog.get_logger()
 
@@ -192,7 +194,7 @@ class Worker:
         least_ns = SECOND_NS
         if (end_ns := self._streams.next_end_ns(now_ns)) is not None:
             times.append(end_ns)
-            least_ns = QUIET_NS
+            least_ns = LOOK_AGAIN_NS
         return max(min(times) - now_ns, least_ns)
 
 
