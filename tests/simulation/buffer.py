@@ -66,6 +66,7 @@ class MemoryBuffer:
         self.made: list[SignedBatch] = []
         self.poison: set[bytes] = set()
         self.given_up: set[bytes] = set()
+        self.rotten: set[bytes] = set()
         self._beginning: Beginning | None = None
         if not disk.batches:
             self.begin("enrol" if previous is None else "quarantine", previous)
@@ -177,7 +178,9 @@ class MemoryBuffer:
         for one in given:
             was = self.disk.batches.pop(one.position)
             self.given_up.add(was.held.batch_hash)
-            if one.body:
+            if not one.body:
+                self.rotten.add(was.held.batch_hash)
+            else:
                 self.disk.batches[one.position] = Sealed(
                     batch=replace(was.batch, body=one.body),
                     held=replace(was.held, is_headstone=True),

@@ -134,6 +134,15 @@ def centre_set_back_twice(history: History) -> Verdict:
     return Verdict(must=alarms if is_shown else frozenset(), may=alarms)
 
 
+def copy_rotten(history: History) -> Verdict:
+    """Batches rot on the disk before they are sent; nothing else happens."""
+    for _ in range(3):
+        history.machine.buffer.seal_many(3)
+        history.machine.buffer.damage()
+        history.live()
+    return Verdict(may=frozenset({HOLE}))
+
+
 def newer_forgotten_before_older(history: History) -> Verdict:
     """The restored centre lacks old batches that are held, below newer ones that are not."""
     machine = history.machine
@@ -211,6 +220,7 @@ STORIES: tuple[Callable[[History], Verdict], ...] = (
     centre_set_back_twice,
     clone_and_centre_set_back,
     newer_forgotten_before_older,
+    copy_rotten,
     centre_set_back_and_gateway_forgot,
     backup_without_loss,
     buffer_lost_delivered,

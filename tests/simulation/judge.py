@@ -64,8 +64,8 @@ class Facts:
     """Newest batch of each living gateway, and all that is on its disk."""
     given_up: set[bytes]
     """Batches whose readings a gateway gave up."""
-    has_damage: bool
-    """Whether a batch rotted on a gateway and was given up."""
+    rotten: set[bytes]
+    """Those of which nothing was left to keep."""
     poison: set[bytes]
     """Signed batches whose content is not what their headers say."""
     forks_told: bool
@@ -145,7 +145,7 @@ def _lost(facts: Facts) -> Iterator[str]:
         if disk & missing:
             yield f"lost: {len(disk & missing)} batches that a gateway holds are not at the centre"
     excused = facts.unsent | (facts.set_back & (facts.receipted | facts.overwritten))
-    excused |= facts.given_up & _told_lost(facts, {*stored, *excused})
+    excused |= facts.rotten | facts.given_up & _told_lost(facts, {*stored, *excused})
     if missing - excused:
         yield f"lost: {len(missing - excused)} batches are nowhere, and nothing happened to them"
     if set(stored) - set(facts.made):
@@ -217,6 +217,8 @@ def _untold(facts: Facts) -> Iterator[str]:
             if name not in stored and above in stored and _text(batch.chain) not in alarmed:
                 yield "untold: a gateway's past is missing at the centre without an alarm"
                 break
+            if name in facts.rotten:  # and with it the name of what was before it
+                break
             name, above = batch.before, name
     for chain in alarmed - lacking:
         yield f"not closed: an alarm for chain {chain[:8]}, which lacks nothing"
@@ -232,7 +234,7 @@ def _false_alarms(facts: Facts) -> Iterator[str]:
     if has_poison != (CONTENT in codes):
         yield "poison: an alarm for it, and it, belong together"
     codes -= {CONTENT}
-    if facts.has_damage:  # where a batch rotted, the centre lacks one until it hears of the loss
+    if facts.rotten:  # where a batch rotted, the centre lacks one until it hears of the loss
         codes -= {HOLE}
     if codes and not facts.is_hostile:
         yield f"false alarm: {', '.join(sorted(codes))} although nothing happened"

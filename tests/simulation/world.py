@@ -212,7 +212,7 @@ class World:
             ],
             heads={one.head.batch_hash: set(one.disk_hashes()) for one in self.gateways},
             given_up=set().union(*(one.buffer.given_up for one in self.everybody)),
-            has_damage=any(one.buffer.disk.gone for one in self.everybody),
+            rotten=set().union(*(one.buffer.rotten for one in self.everybody)),
             poison=set().union(*(one.buffer.poison for one in self.everybody)),
             forks_told=any(one.state.forked for one in self.everybody),
             receipted=set().union(*(one.settled for one in self.everybody)),
