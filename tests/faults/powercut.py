@@ -11,12 +11,13 @@
 
 usage: python -m tests.faults.powercut [--work 'COMMAND {dir} {mark}']
            [--check 'COMMAND {dir} {mark}'] [--points 200] [--modes lost,prefix,random,torn]
-           [--seed 1] [--size-mb 24] [--folder DIR]
+           [--seed 1] [--size-mb 48] [--folder DIR]
 Prints one JSON object; exit code 1 if a check failed. Needs root, /dev/fuse and loop devices.
 """
 
 import argparse
 import json
+import os
 import random
 import shlex
 import shutil
@@ -36,6 +37,7 @@ BLOCK_BYTES: Final = {"random": 4096, "torn": 512}
 # How much of what was not flushed reaches the disk all the same.
 SHARES: Final = (0.1, 0.5, 0.9)
 PATIENCE_S: Final = 10.0
+ALONE: Final = "POWERCUT_ALONE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +190,7 @@ def _points(events: Sequence[Event], count: int, chance: random.Random) -> list[
 def _cut(image: bytearray, check: str, folder: Path, mark: str) -> str | None:
     """Mount an image after the cut and return what the checker objects to, or None."""
     file, mounted = folder / "cut.img", folder / "cut"
+    file.unlink(missing_ok=True)
     file.write_bytes(image)
     mounted.mkdir(exist_ok=True)
     with _loop_device(file) as device:
@@ -252,7 +255,7 @@ def _options() -> tuple[Options, Path | None]:
     parser.add_argument("--points", "--count", type=int, default=200)
     parser.add_argument("--modes", default="lost,prefix,random,torn")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--size-mb", type=int, default=24)
+    parser.add_argument("--size-mb", type=int, default=48)
     parser.add_argument("--timeout-s", type=float, default=120.0)
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
@@ -268,9 +271,22 @@ def _options() -> tuple[Options, Path | None]:
     return options, given.folder
 
 
+def _alone_with_mounts() -> None:
+    """Go on in a mount namespace of our own.
+
+    Whoever makes a namespace meanwhile (a container, a network under test) would keep our file
+    systems alive in it: an older cut then went on writing into the image of the next one.
+    """
+    if os.environ.get(ALONE) or os.geteuid() != 0:
+        return
+    again = (sys.executable, "-m", "tests.faults.powercut", *sys.argv[1:])
+    os.execvpe("unshare", ("unshare", "--mount", *again), {**os.environ, ALONE: "1"})  # noqa: S606 - ours
+
+
 def main() -> int:
     """Run the campaign of the command line."""
     options, parent = _options()
+    _alone_with_mounts()
     with tempfile.TemporaryDirectory(prefix="powercut-", dir=parent) as folder:
         outcome = run(options, Path(folder))
     is_good = not outcome["failed"] and not outcome["work_exit_code"]

@@ -58,6 +58,7 @@ class Intake:
     is_full: bool = False
     patience_s: float = 10
     has_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    marks: set[bytes] = field(default_factory=set)
 
     @asynccontextmanager
     async def room(self) -> AsyncIterator[Callable[[Scan], None]]:
@@ -75,7 +76,10 @@ class Intake:
         self.has_changed.set()
 
     def deliver(self, delivery: Delivery) -> None:
-        """Keep the scans of a delivery."""
+        """Keep the scans of a delivery, once: a device may send again what we did not confirm."""
+        if delivery.mark in self.marks:
+            return
+        self.marks |= {delivery.mark} - {b""}
         for scan in delivery.scans:
             self.hand_over(scan)
 
