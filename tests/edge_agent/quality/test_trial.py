@@ -69,3 +69,13 @@ def test_a_wrong_class_is_told_in_words(tmp_path: Path) -> None:
         "so2_ppm is function_check, zero_check, device_fault, expected failure, zero_check" in fault
         for fault in faults
     )
+
+
+def test_a_vector_that_no_instrument_would_say_is_told(tmp_path: Path) -> None:
+    text = (files(SHIPPED) / "emissionwatch" / "simulated-bh.toml").read_text(encoding="utf-8")
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(text.replace('"MD05 001 +1183+02', '"MD05 001 +11.3+02'), encoding="utf-8")
+
+    (fault,) = vector_faults(loaded(wrong), trial_decoder("bayern_hessen"))
+
+    assert fault.startswith("test vector 'measuring': cannot be read: ")
