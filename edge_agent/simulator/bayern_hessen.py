@@ -7,13 +7,13 @@ device be silent, nothing is answered.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 from edge_agent.clock import Clock
 from edge_agent.config.protocols.bayern_hessen_profile import BayernHessenProfile
-from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.simulator.instrument import Instrument, unscaled
+from edge_agent.simulator.ports import on_ports
 from edge_agent.simulator.status import status_word
 
 SERIAL_NUMBER: Final = "000001"
@@ -35,25 +35,19 @@ async def bayern_hessen(
         OperatorError: a port is in use.
 
     """
-    async with AsyncExitStack() as stack:
-        ports = []
-        for index, instrument in enumerate(instruments):
-            one = port + index if port else 0
-            served = serving(instrument, host=host, port=one, clock=clock)
-            ports.append(await stack.enter_async_context(served))
-        yield tuple(ports)
+
+    def serve(instrument: Instrument, wanted: int) -> AbstractAsyncContextManager[int]:
+        return serving(instrument, host=host, port=wanted, clock=clock)
+
+    async with on_ports(instruments, port, serve) as ports:
+        yield ports
 
 
 @asynccontextmanager
 async def serving(
     instrument: Instrument, *, host: str, port: int, clock: Clock
 ) -> AsyncIterator[int]:
-    """Run one instrument; yields its port.
-
-    Raises:
-        OperatorError: the port is in use.
-
-    """
+    """Run one instrument; yields its port."""
     profile = instrument.profile
     if not isinstance(profile, BayernHessenProfile):
         raise TypeError(f"{profile.id} is no profile of a Bayern-Hessen instrument")
@@ -75,13 +69,7 @@ async def serving(
             writers.discard(writer)
             writer.close()
 
-    try:
-        server = await asyncio.start_server(serve, host, port)
-    except OSError as error:
-        raise OperatorError(
-            f"port {port}: {error.strerror or error}. Choose another with --port",
-            exit_code=ExitCode.UNAVAILABLE,
-        ) from error
+    server = await asyncio.start_server(serve, host, port)
     async with server:
         yield server.sockets[0].getsockname()[1]
         for writer in tuple(writers):

@@ -7,15 +7,15 @@ takes what it measures off line. While the scenario lets the device be silent, i
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 from edge_agent.clock import NS_PER_S, Clock
 from edge_agent.config.protocols.dnp3_profile import Dnp3Point, Dnp3Profile
-from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.simulator.dnp3_outstation import ONLINE, Outstation, State
 from edge_agent.simulator.dnp3_server import Server, listening
 from edge_agent.simulator.instrument import Instrument, unscaled
+from edge_agent.simulator.ports import on_ports
 
 PERIOD_NS: Final = NS_PER_S // 2
 NS_PER_MS: Final = 1_000_000
@@ -36,19 +36,12 @@ async def dnp3(
         OperatorError: a port is in use.
 
     """
-    ports = []
-    async with AsyncExitStack() as stack:
-        for index, instrument in enumerate(instruments):
-            wanted = port + index if port else 0
-            served = serving(instrument, host=host, port=wanted, clock=clock)
-            try:
-                ports.append(await stack.enter_async_context(served))
-            except OSError as error:
-                raise OperatorError(
-                    f"port {wanted}: {error.strerror or error}. Choose another with --port",
-                    exit_code=ExitCode.UNAVAILABLE,
-                ) from error
-        yield tuple(ports)
+
+    def serve(instrument: Instrument, wanted: int) -> AbstractAsyncContextManager[int]:
+        return serving(instrument, host=host, port=wanted, clock=clock)
+
+    async with on_ports(instruments, port, serve) as ports:
+        yield ports
 
 
 @asynccontextmanager
