@@ -16,6 +16,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from tests.system.installation import CLOCK, ROOT, pause, wait_until
 from tests.system.publications import TOPIC, MessageInstallation, Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tests.system.evidence import Report
     from tests.system.installation import Installation
@@ -102,11 +103,19 @@ class Campaign:
             raise RuntimeError(f"the agent stopped with code {code}")
 
 
-def verdict(one: MessageInstallation, journal: Path) -> Report:
-    """Return the report of the independent checker."""
-    command = (sys.executable, str(CHECKER), str(one.centre_file))
+def verdict(one: Installation, checker: Path, had: str, journal: Path) -> Report:
+    """Return the report of an independent checker.
+
+    Args:
+        one: the installation that is judged.
+        checker: the program.
+        had: its option for the journal.
+        journal: what the plant said.
+
+    """
+    command = (sys.executable, str(checker), str(one.centre_file))
     done = subprocess.run(
-        [*command, "--key", str(one.public_key), "--published", str(journal)],
+        [*command, "--key", str(one.public_key), had, str(journal)],
         capture_output=True,
         text=True,
         timeout=CHECKER_LIMIT_S,
@@ -119,15 +128,15 @@ def verdict(one: MessageInstallation, journal: Path) -> Report:
     return report | {"exit_code": done.returncode}
 
 
-def sees_damage(one: MessageInstallation, journal: Path, chance: random.Random) -> bool:
-    """Return whether the checker sees a message that is missing, and one that is there twice."""
+def sees_damage(judge: Callable[[Path], Report], journal: Path, chance: random.Random) -> bool:
+    """Return whether a checker sees something that is missing, and something that is twice."""
     lines = journal.read_text().splitlines()
     damaged = journal.with_name("damaged.jsonl")
     chosen = chance.randrange(len(lines))
     damaged.write_text("\n".join(lines[:chosen] + lines[chosen + 1 :]) + "\n")
-    less = verdict(one, damaged)
+    less = judge(damaged)
     damaged.write_text("\n".join([*lines, lines[chosen]]) + "\n")
-    more = verdict(one, damaged)
+    more = judge(damaged)
     return bool(less.get("twice") or less.get("invented")) and bool(more.get("lost"))
 
 
@@ -148,8 +157,9 @@ def campaign(count: int, *, seed: int, folder: Path) -> Report:
         with Publisher(one.broker_port, seed, journal):
             committed = [run.cycle() for _ in range(count)]
         run.drain(len(journal.read_text().splitlines()))
-        found = verdict(one, journal)
-        has_seen = sees_damage(one, journal, chance)
+        judge = partial(verdict, one, CHECKER, "--published")
+        found = judge(journal)
+        has_seen = sees_damage(judge, journal, chance)
     return {
         "campaign": "kill_messages",
         "seed": seed,
@@ -172,20 +182,31 @@ def is_good(report: Report) -> bool:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def command(
+    name: str,
+    told: str | None,
+    campaign_of: Callable[..., Report],
+    arguments: Sequence[str] | None,
+) -> int:
     """Run one campaign; print its report as one JSON line; return 1 if it failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=told)
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--seed", type=int, default=None, help="default: a new one")
     parser.add_argument("--folder", type=Path, help="kept; default: temporary")
     known = parser.parse_args(arguments)
     seed = secrets.randbelow(1 << 31) if known.seed is None else known.seed
-    print(f"kill_messages: {known.count} cycles, seed {seed}", file=sys.stderr, flush=True)
+    print(f"{name}: {known.count} cycles, seed {seed}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = known.folder or Path(temporary) / "installation"
-        report = campaign(known.count, seed=seed, folder=folder)
-    print(json.dumps({"is_good": is_good(report), **report}))
-    return 0 if is_good(report) else 1
+        report = campaign_of(known.count, seed=seed, folder=folder)
+    is_right = is_good(report)
+    print(json.dumps({"is_good": is_right, **report}))
+    return 0 if is_right else 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the campaign of the command line."""
+    return command("kill_messages", __doc__, campaign, arguments)
 
 
 if __name__ == "__main__":
