@@ -19,20 +19,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 HOLDS_LOSS = 2
+LEAVE_HEADSTONES = frozenset({"quota", "disk_full"})
 BEHIND, HOLE, FORK, CONTENT = "server_behind", "hole", "fork", "content"
 
 
-class Batch(NamedTuple):
-    """What the signed bytes say; `before` is the hash of the batch made before, b"" for none.
+class Lost(NamedTuple):
+    """What one loss event gives up: batches by number or, with a name, one batch.
 
-    `lost`: chain, first and last number of what it says is given up.
+    `leaves_headstones`: only their readings.
     """
+
+    chain: bytes
+    first: int
+    last: int
+    name: bytes
+    leaves_headstones: bool
+
+
+class Batch(NamedTuple):
+    """What the signed bytes say; `before` is the hash of the batch made before, b"" for none."""
 
     name: bytes
     chain: bytes
     number: int
     before: bytes
-    lost: tuple[tuple[bytes, int, int], ...] = ()
+    lost: tuple[Lost, ...] = ()
 
 
 class Row(NamedTuple):
@@ -96,11 +107,7 @@ def read(header: bytes, body: bytes) -> Batch:
         chain=header[32:48],
         number=number,
         before=before,
-        lost=tuple(
-            (_uuid(one["chain"]), int(one["first_batch"]), int(one["last_batch"]))
-            for one in said
-            if one["type"] == "loss"
-        ),
+        lost=tuple(_lost_by(one) for one in said if one["type"] == "loss"),
     )
 
 
@@ -110,20 +117,60 @@ def _events(body: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in payload[4 + readings + 4 :].splitlines()]
 
 
+def _lost_by(event: Mapping[str, Any]) -> Lost:
+    return Lost(
+        chain=_uuid(event["chain"]),
+        first=int(event["first_batch"]),
+        last=int(event["last_batch"]),
+        name=bytes.fromhex(event.get("batch_hash", "")),
+        leaves_headstones=event["reason"] in LEAVE_HEADSTONES,
+    )
+
+
 def _uuid(text: str) -> bytes:
     return bytes.fromhex(text.replace("-", ""))
 
 
-def _told_lost(facts: Facts, among: Iterable[bytes] | None = None) -> set[bytes]:
-    """Return what signed events say will never come: those that the centre has, or others."""
-    stored = {row.name for row in facts.rows if row.verdict != 1} if among is None else set(among)
-    ranges = [lost for name in stored & facts.made.keys() for lost in facts.made[name].lost]
-    return {
-        one.name
-        for one in facts.made.values()
-        for chain, first, last in ranges
-        if one.chain == chain and first <= one.number <= last
+def _told_by(facts: Facts, tellers: Iterable[bytes]) -> set[bytes]:
+    """Return the batches of which signed events of these say that nothing is left.
+
+    By name that is one batch. By number it is what the teller itself comes after: of a chain with
+    two lines the other one is not meant.
+    """
+    told: set[bytes] = set()
+    for teller in tellers:
+        for lost in facts.made[teller].lost:
+            if lost.name:
+                told.add(lost.name)
+            elif not lost.leaves_headstones:
+                told |= {one.name for one in _past(facts, teller) if _is_within(one, lost)}
+    return told
+
+
+def _told_lost(facts: Facts) -> set[bytes]:
+    """Return the batches of which the centre was told that nothing is left."""
+    good = {row.name for row in facts.rows if row.verdict != 1}
+    return _told_by(facts, good & facts.made.keys())
+
+
+def _told_empty(facts: Facts) -> set[bytes]:
+    """Return the batches of which the centre was told that their readings are lost."""
+    good = {row.name for row in facts.rows if row.verdict != 1} & facts.made.keys()
+    lost = [one for name in good for one in facts.made[name].lost if not one.name]
+    told = {
+        batch.name for batch in facts.made.values() if any(_is_within(batch, one) for one in lost)
     }
+    return told | _told_lost(facts)
+
+
+def _is_within(batch: Batch, lost: Lost) -> bool:
+    return batch.chain == lost.chain and lost.first <= batch.number <= lost.last
+
+
+def _past(facts: Facts, name: bytes) -> Iterator[Batch]:
+    """Yield all that a gateway had made before a batch, the newest first."""
+    while name := facts.made[name].before:
+        yield facts.made[name]
 
 
 def faults(facts: Facts) -> Iterator[str]:
@@ -145,7 +192,9 @@ def _lost(facts: Facts) -> Iterator[str]:
         if disk & missing:
             yield f"lost: {len(disk & missing)} batches that a gateway holds are not at the centre"
     excused = facts.unsent | (facts.set_back & (facts.receipted | facts.overwritten))
-    excused |= facts.rotten | facts.given_up & _told_lost(facts, {*stored, *excused})
+    # What tells of it may have rotted in its turn, and is told of then.
+    while more := facts.rotten & _told_by(facts, {*stored, *excused}) - excused:
+        excused |= more
     if missing - excused:
         yield f"lost: {len(missing - excused)} batches are nowhere, and nothing happened to them"
     if set(stored) - set(facts.made):
@@ -198,7 +247,7 @@ def _ends(facts: Facts) -> Iterator[str]:
         if row.verdict not in (allowed | {3} if row.name in facts.given_up else allowed):
             yield f"verdict: {row.verdict} is not for such a batch"
     stones = {row.name for row in facts.rows if row.verdict == 3}
-    if stones - _told_lost(facts) - {name for _, name in facts.holes}:
+    if stones - _told_empty(facts) - {name for _, name in facts.holes}:
         yield "untold: readings are given up, and neither told nor wanted"
     if facts.heads.keys() & {row.name for row in facts.rows if row.is_branch}:
         yield "stuck: a living gateway goes on along a branch"
@@ -206,7 +255,8 @@ def _ends(facts: Facts) -> Iterator[str]:
 
 def _untold(facts: Facts) -> Iterator[str]:
     """What a living gateway had made and nobody has any more is told by the centre."""
-    stored = {row.name for row in facts.rows} | _told_lost(facts)
+    told, held = _told_lost(facts), {row.name for row in facts.rows}
+    stored = held | told
     alarmed = {one.chain for one in facts.alarms if one.is_open and one.code in {BEHIND, HOLE}}
     lacking = {_text(chain) for chain, _ in facts.holes}
     for head in facts.heads:
@@ -217,14 +267,18 @@ def _untold(facts: Facts) -> Iterator[str]:
             if name not in stored and above in stored and _text(batch.chain) not in alarmed:
                 yield "untold: a gateway's past is missing at the centre without an alarm"
                 break
-            if name in facts.rotten:  # and with it the name of what was before it
+            if not batch.number and name not in held:  # lost, and what it continued, with it
                 break
             name, above = batch.before, name
     for chain in alarmed - lacking:
         yield f"not closed: an alarm for chain {chain[:8]}, which lacks nothing"
     whole = {row.name for row in facts.rows if row.verdict != 3}
-    if {name for _, name in facts.holes} & whole:
+    wanted = {name for _, name in facts.holes}
+    if wanted & whole:
         yield "not closed: the centre wants what it has"
+    stones = {row.name for row in facts.rows if row.verdict == 3}
+    if wanted & (told | stones & _told_empty(facts)):
+        yield "not closed: the centre wants what it was told is lost"
 
 
 def _false_alarms(facts: Facts) -> Iterator[str]:
