@@ -1,5 +1,7 @@
 """What is lost is told by name where nothing is left of it, and by number where readings are."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -44,5 +46,5 @@ def upgrade() -> None:
     )
 
 
-def _key(name: str, kind: sa.types.TypeEngine[object]) -> sa.Column[object]:
+def _key(name: str, kind: sa.types.TypeEngine[Any]) -> sa.Column[Any]:
     return sa.Column(name, kind, primary_key=True, autoincrement=False)
