@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 FILES = sorted(HERE.rglob("*.py"))
 OF_THE_CHECKER = sorted([HERE / "checker.py", *(HERE / "ewcheck").rglob("*.py")])
 LIBRARIES = {"cryptography", "zstandard", "pyarrow"}
-OF_TESTS = {"pytest", "hypothesis", "forge", "samples", "world", "checker", "messages"}
+OF_TESTS = {"pytest", "hypothesis", "forge", "samples", "world", "checker", "images", "messages"}
 ESCAPES = {"__import__", "import_module", "exec", "eval", "run_path", "run_module"}
 
 
