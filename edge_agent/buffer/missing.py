@@ -50,6 +50,7 @@ class Missing:
         known: what headers tell of batches beside the holes, the last one held among them.
         begin_ns: nothing of it was taken before, UTC ns; 0 where nothing older is known.
         end_ns: when another chain took its place, UTC ns.
+        is_named: whether that chain says so; else it is the first of the present ones.
         is_ended: whether it is sure that nothing followed the last number.
 
     """
@@ -60,6 +61,7 @@ class Missing:
     known: tuple[Known, ...]
     begin_ns: int = 0
     end_ns: int
+    is_named: bool
     is_ended: bool
 
     @property
@@ -113,7 +115,8 @@ def in_order(missing: Sequence[Missing]) -> list[Missing]:
     """Return the same, each with the time of the newest batch known before its first."""
     found: list[Missing] = []
     for one in missing:
-        first_ns = min((known.wall_ns for known in one.known), default=one.end_ns)
+        unseen_ns = one.end_ns if one.is_named else 0
+        first_ns = min((known.wall_ns for known in one.known), default=unseen_ns)
         before = [
             known.wall_ns
             for other in missing
@@ -181,6 +184,7 @@ async def _missing(writer: Writer, chain_id: UUID, named: Named) -> Missing:
         last_no=last_no,
         known=tuple(map(_known, headers)),
         end_ns=named.at_ns,
+        is_named=named.batch_no >= 0,
         is_ended=is_last or (named.is_sure and named.batch_no == last_no),
     )
 

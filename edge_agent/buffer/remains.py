@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
 from edge_agent.buffer.carving import (
@@ -66,6 +66,17 @@ class Sighted:
     first_seq: int
     next_seq: int
     wall_ns: int
+
+    @classmethod
+    def of(cls, header: Header) -> Self:
+        """Return what a header tells."""
+        return cls(
+            chain_id=header.chain_id,
+            batch_no=header.batch_no,
+            first_seq=header.first_seq,
+            next_seq=header.next_seq,
+            wall_ns=header.wall_ns,
+        )
 
 
 class Remains:
@@ -139,16 +150,20 @@ class Remains:
                 header = self._header(cell, frame, is_present)
                 if header is None:
                     continue
-                yield Sighted(
-                    chain_id=header.chain_id,
-                    batch_no=header.batch_no,
-                    first_seq=header.first_seq,
-                    next_seq=header.next_seq,
-                    wall_ns=header.wall_ns,
-                )
+                yield Sighted.of(header)
                 most -= 1
                 if most <= 0:
                     return
+
+    def sighted_at(
+        self, frames: Iterable[int], is_present: Callable[[UUID, int], bool]
+    ) -> Iterator[Sighted]:
+        """Yield batches that begin in some frames of the log by their headers, as `sighted`."""
+        for frame in frames:
+            for cell in sealed_cells(self._pages.of_log(frame) or b""):
+                header = self._header(cell, frame, is_present)
+                if header is not None:
+                    yield Sighted.of(header)
 
     def _records(self) -> Iterator[tuple[int, tuple[int, ...], Cell]]:
         for chunk in self._pages.chunks(0):

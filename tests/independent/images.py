@@ -71,13 +71,11 @@ class Judge:
         losses = list(_losses(offered))
         chains = {batch.header.chain_id for batch in offered.values()}
         self.counts["images"] += 1
-        log = damaged.with_name(damaged.name + LOG_SUFFIX)
-        has_same_log = image.files[LOG_SUFFIX] == (log.read_bytes() if log.exists() else b"")
-        extents = image.batches()
+        in_doubt = _in_doubt(image, damaged, intact)
         for name, is_receipted in receipted.items():
             if is_receipted:
                 continue
-            if not has_same_log and image.is_of_last_commit(extents[name]):
+            if name in in_doubt:
                 self.counts["in_doubt"] += 1
                 continue
             self.counts["waiting"] += 1
@@ -136,6 +134,20 @@ class Judge:
     def _say(self, words: str) -> None:
         if len(self.shown) < SHOWN:
             self.shown.append(words)
+
+
+def _in_doubt(image: Image, damaged: Path, intact: set[bytes]) -> set[bytes]:
+    """Return the batches of which nobody can know whether they were ever committed.
+
+    The end of a log may be what a power cut leaves of one transaction that was never finished
+    (docs/adr/0011-salvage.md). It is not where a batch of a later transaction is left: that one
+    was begun when what came before it had been flushed.
+    """
+    log = damaged.with_name(damaged.name + LOG_SUFFIX)
+    damaged_from = image.damaged_from(log.read_bytes() if log.exists() else b"")
+    made = {name: image.transaction(extents) for name, extents in image.batches().items()}
+    newest = max((made[name] for name in intact), default=-1)
+    return {name for name, index in made.items() if index >= max(damaged_from, newest)}
 
 
 def _losses(offered: Mapping[bytes, Batch]) -> Iterator[tuple[bytes, int, int, int, int]]:

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from edge_agent.buffer.losses import MOST_EVENTS, Known, Loss, holes, losses
+from edge_agent.buffer.missing import Missing, in_order
 from edge_agent.buffer.receipted import Receipted, unsettled
 from edge_agent.buffer.retention import Span
 from edge_agent.wire.frame import BatchFrame
@@ -195,6 +196,35 @@ async def test_the_first_of_a_chain_were_not_taken_before_the_last_of_another(
     assert (first.fields["chain"], first.integer("last_batch")) == (str(newest.chain_id), 1)
     assert first.integer("from_ns") == before.wall_ns
     assert first.integer("to_ns") == newest.wall_ns
+
+
+def missing(chain: int, *numbers: int, is_named: bool = False) -> Missing:
+    """Return a chain with these batches held; its end is at NOW_NS."""
+    return Missing(
+        chain_id=UUID(int=chain),
+        present=tuple(span(number, number) for number in numbers),
+        last_no=max(numbers, default=-1),
+        known=tuple(map(known, numbers)),
+        end_ns=NOW_NS,
+        is_named=is_named,
+        is_ended=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        pytest.param(missing(1, 8), known(6).wall_ns, id="behind another"),
+        pytest.param(missing(1, 3), 0, id="before all others"),
+        pytest.param(missing(1), 0, id="nobody knows when"),
+        pytest.param(
+            missing(1, is_named=True), known(6).wall_ns, id="just before one that names it"
+        ),
+    ],
+)
+def test_a_chain_began_after_the_newest_batch_known_before_it(one: Missing, expected: int) -> None:
+    found = {each.chain_id: each for each in in_order([missing(2, 5, 6), one])}
+    assert found[UUID(int=1)].begin_ns == expected
 
 
 @pytest.mark.parametrize(
