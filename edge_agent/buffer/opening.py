@@ -123,7 +123,11 @@ def _content(path: Path, origin: Origin, clock: Clock) -> Intact | Damaged:
         )
     if path.is_file() and path.stat().st_size:
         found = inspect_file(
-            path, gateway_id=origin.gateway_id, key=origin.key.verifying_key, clock=clock
+            path,
+            gateway_id=origin.gateway_id,
+            key=origin.key.verifying_key,
+            earlier=origin.earlier,
+            clock=clock,
         )
         fault = log_fault(path.with_name(f"{path.name}-wal"))
         if fault is None or isinstance(found, Damaged):
@@ -185,7 +189,7 @@ def _last_set_aside(path: Path, origin: Origin, clock: Clock) -> Head | None:
             return last_verified(
                 file,
                 gateway_id=origin.gateway_id,
-                key=origin.key.verifying_key,
+                keys=origin.verifying_keys,
                 limit=Limit(clock, LAST_LIMIT_S),
             )
     return None
