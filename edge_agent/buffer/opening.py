@@ -151,10 +151,11 @@ def _beginning(path: Path, origin: Origin, content: Intact, clock: Clock) -> Beg
         if not folders(path):
             return beginning("enrol")
         return beginning("quarantine", _last_set_aside(path, origin, clock))
-    if content.head.header.key_id != origin.key.key_id:
-        is_next = key_after(path) == origin.key.key_id
-        return beginning(KEY_ROTATION if is_next else "reset")
-    return None
+    own, after = origin.key.key_id, key_after(path)
+    if content.head.header.key_id != own:
+        return beginning(KEY_ROTATION if after == own else "reset")
+    # A key that has said its last word signs nothing more in that chain, whoever brought it back.
+    return None if after in (own, None) else beginning("reset")
 
 
 def beginning(reason: str, previous: Head | None = None) -> Beginning:

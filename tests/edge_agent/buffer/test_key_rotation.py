@@ -228,3 +228,13 @@ async def test_a_signature_of_the_key_before_is_verified_while_that_key_is_known
     assert isinstance(inspect_file(gateway.path, gateway_id=GATEWAY, key=new), Intact)
     found = inspect_file(gateway.path, gateway_id=GATEWAY, key=new, earlier=[KEY.verifying_key])
     assert isinstance(found, Damaged)
+
+
+async def test_a_key_that_was_put_back_behind_its_last_word_begins_another_chain(
+    gateway: Gateway,
+) -> None:
+    before = await rotated(gateway, later=0)
+    gateway.origin = replace(gateway.origin, key=KEY, earlier=())
+    async with gateway.opened() as buffer:
+        *_, frame = await waiting(buffer)
+    assert events_of(frame)[0].fields == continued("reset", before[-1])
