@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """The files to judge. Times in ns; `at_tolerance_ns` None: stamps are not judged."""
+    """The files to judge. Times in ns; `at_tolerance_ns` None: stamps are not judged.
+
+    `utc_minus_boottime_ns` is for a gateway whose wall clock is wrong on purpose: what its
+    CLOCK_BOOTTIME lacks to true UTC, in the one boot that there was. Times are then those of mono.
+    """
 
     centre: Path
     keys: Keys
@@ -44,6 +48,7 @@ class Evidence:
     kills: Path | None = None
     slack_ns: int = 1_000_000_000
     at_tolerance_ns: int | None = None
+    utc_minus_boottime_ns: int | None = None
 
 
 @dataclass(slots=True)
@@ -132,7 +137,7 @@ class Judge:
         for event in batch.events:
             try:
                 if event["type"] == "gap":
-                    self.gaps.add(event)
+                    self.gaps.add(event, self.evidence.utc_minus_boottime_ns)
                 elif event["type"] == "loss":
                     self.gaps.add_loss(event)
                 elif event["type"] == "boot":
@@ -186,7 +191,9 @@ class Judge:
         tolerance_ns = self.evidence.at_tolerance_ns
         if tolerance_ns is None:
             return None
-        off_ns = max((row.at - answer.at_ns for row in scan), key=abs)
+        ahead_ns = self.evidence.utc_minus_boottime_ns
+        stamps = (row.at if ahead_ns is None else row.mono + ahead_ns for row in scan)
+        off_ns = max((at_ns - answer.at_ns for at_ns in stamps), key=abs)
         return f"stamped {off_ns} ns after it was served" if abs(off_ns) > tolerance_ns else None
 
     def check_journals(self, given_up: chain.Ranges) -> int:
