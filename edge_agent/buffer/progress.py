@@ -1,6 +1,7 @@
 """How far a salvage has come, as it is kept in the buffer and as it is shown; plain values."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum, auto
 from pathlib import Path
@@ -59,13 +60,12 @@ class Progress:
 
     def after(self, lot: Lot) -> Self:
         """Return the progress once a lot has been looked at."""
-        chains = (*self.chains, *(batch.header.chain_id for batch in lot.batches))
-        return replace(
-            self,
-            at=lot.end,
-            foreign=self.foreign + lot.foreign_count,
-            chains=tuple(dict.fromkeys(chains)),
-        )
+        progress = replace(self, at=lot.end, foreign=self.foreign + lot.foreign_count)
+        return progress.among(batch.header.chain_id for batch in lot.batches)
+
+    def among(self, chains: Iterable[UUID]) -> Self:
+        """Return the progress with these chains among those found."""
+        return replace(self, chains=tuple(dict.fromkeys((*self.chains, *chains))))
 
     def plus(self, count: int) -> Self:
         """Return the progress with so many more batches salvaged."""
