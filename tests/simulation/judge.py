@@ -19,21 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 HOLDS_LOSS = 2
-LEAVE_HEADSTONES = frozenset({"quota", "disk_full"})
 BEHIND, HOLE, FORK, CONTENT = "server_behind", "hole", "fork", "content"
 
 
 class Lost(NamedTuple):
-    """What one loss event gives up: batches by number or, with a name, one batch.
-
-    `leaves_headstones`: only their readings.
-    """
+    """What one loss event gives up: one batch by its name or, without, readings by number."""
 
     chain: bytes
     first: int
     last: int
     name: bytes
-    leaves_headstones: bool
 
 
 class Batch(NamedTuple):
@@ -72,7 +67,7 @@ class Facts:
     """Chain and hash of what the centre says it lacks."""
     alarms: Sequence[Alarm]
     heads: Mapping[bytes, set[bytes]]
-    """Newest batch of each living gateway, and all that is on its disk."""
+    """Newest batch of each living gateway, and all on its disk that is what was signed."""
     given_up: set[bytes]
     """Batches whose readings a gateway gave up."""
     rotten: set[bytes]
@@ -123,7 +118,6 @@ def _lost_by(event: Mapping[str, Any]) -> Lost:
         first=int(event["first_batch"]),
         last=int(event["last_batch"]),
         name=bytes.fromhex(event.get("batch_hash", "")),
-        leaves_headstones=event["reason"] in LEAVE_HEADSTONES,
     )
 
 
@@ -132,19 +126,8 @@ def _uuid(text: str) -> bytes:
 
 
 def _told_by(facts: Facts, tellers: Iterable[bytes]) -> set[bytes]:
-    """Return the batches of which signed events of these say that nothing is left.
-
-    By name that is one batch. By number it is what the teller itself comes after: of a chain with
-    two lines the other one is not meant.
-    """
-    told: set[bytes] = set()
-    for teller in tellers:
-        for lost in facts.made[teller].lost:
-            if lost.name:
-                told.add(lost.name)
-            elif not lost.leaves_headstones:
-                told |= {one.name for one in _past(facts, teller) if _is_within(one, lost)}
-    return told
+    """Return the batches of which signed events of these say that nothing is left."""
+    return {lost.name for name in tellers for lost in facts.made[name].lost if lost.name}
 
 
 def _told_lost(facts: Facts) -> set[bytes]:
@@ -158,19 +141,12 @@ def _told_empty(facts: Facts) -> set[bytes]:
     good = {row.name for row in facts.rows if row.verdict != 1} & facts.made.keys()
     lost = [one for name in good for one in facts.made[name].lost if not one.name]
     told = {
-        batch.name for batch in facts.made.values() if any(_is_within(batch, one) for one in lost)
+        batch.name
+        for batch in facts.made.values()
+        for one in lost
+        if batch.chain == one.chain and one.first <= batch.number <= one.last
     }
     return told | _told_lost(facts)
-
-
-def _is_within(batch: Batch, lost: Lost) -> bool:
-    return batch.chain == lost.chain and lost.first <= batch.number <= lost.last
-
-
-def _past(facts: Facts, name: bytes) -> Iterator[Batch]:
-    """Yield all that a gateway had made before a batch, the newest first."""
-    while name := facts.made[name].before:
-        yield facts.made[name]
 
 
 def faults(facts: Facts) -> Iterator[str]:
