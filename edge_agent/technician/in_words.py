@@ -37,13 +37,11 @@ def _name(name: str) -> str:
 
 
 def _fact(name: str, fact: JsonValue) -> str:
-    if fact is None or fact == "":
-        return "none"
-    if isinstance(fact, int) and not isinstance(fact, bool) and name.endswith(SUFFIX):
-        return _time(name, fact)
     match fact:
         case bool():
             return "yes" if fact else "no"
+        case int() if name.endswith(SUFFIX):
+            return _time(name, fact)
         case float():
             return f"{fact:.4g}"
         case dict():
@@ -51,7 +49,7 @@ def _fact(name: str, fact: JsonValue) -> str:
             return ", ".join(f"{_name(key)} {_fact(key, each)}" for key, each in there.items())
         case list():
             return ", ".join(_fact(name, each) for each in fact) or "none"
-    return str(fact)
+    return "none" if fact is None else str(fact) or "none"
 
 
 def _time(name: str, value_ns: int) -> str:
