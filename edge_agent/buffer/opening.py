@@ -123,7 +123,11 @@ def _content(path: Path, origin: Origin, clock: Clock) -> Intact | Damaged:
         )
     if path.is_file() and path.stat().st_size:
         found = inspect_file(
-            path, gateway_id=origin.gateway_id, key=origin.key.verifying_key, clock=clock
+            path,
+            gateway_id=origin.gateway_id,
+            key=origin.key.verifying_key,
+            earlier=origin.earlier,
+            clock=clock,
         )
         if isinstance(found, Damaged):
             return found
@@ -157,10 +161,11 @@ def _beginning(path: Path, origin: Origin, content: Intact, clock: Clock) -> Beg
         if not folders(path):
             return beginning("enrol")
         return beginning("quarantine", _last_set_aside(path, origin, clock))
-    if content.head.header.key_id != origin.key.key_id:
-        is_next = key_after(path) == origin.key.key_id
-        return beginning(KEY_ROTATION if is_next else "reset")
-    return None
+    own, after = origin.key.key_id, key_after(path)
+    if content.head.header.key_id != own:
+        return beginning(KEY_ROTATION if after == own else "reset")
+    # A key that has said its last word signs nothing more in that chain, whoever brought it back.
+    return None if after in (own, None) else beginning("reset")
 
 
 def beginning(reason: str, previous: Head | None = None) -> Beginning:
@@ -195,7 +200,7 @@ def _last_set_aside(path: Path, origin: Origin, clock: Clock) -> Head | None:
             return last_verified(
                 file,
                 gateway_id=origin.gateway_id,
-                key=origin.key.verifying_key,
+                keys=origin.verifying_keys,
                 limit=Limit(clock, LAST_LIMIT_S),
             )
     return None
