@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from edge_agent.clock import NS_PER_S
-from edge_agent.wire.canonical import JsonValue
 
 SUFFIX: Final = "_ns"
 LENGTHS: Final = frozenset(("skew_ns",))
 """Facts in nanoseconds that are no moment."""
 
 
-def in_words(status: Mapping[str, JsonValue]) -> str:
+def in_words(status: Mapping[str, object]) -> str:
     """Return a status: a line for each fact, indented below the part that it is of."""
     lines: list[str] = []
     for part, facts in status.items():
@@ -26,7 +25,7 @@ def in_words(status: Mapping[str, JsonValue]) -> str:
     return "\n".join(lines)
 
 
-def told(facts: Mapping[str, JsonValue]) -> Iterator[str]:
+def told(facts: Mapping[str, object]) -> Iterator[str]:
     """Yield `name: fact` for each."""
     for name, fact in facts.items():
         yield f"{_name(name)}: {_fact(name, fact)}"
@@ -36,7 +35,7 @@ def _name(name: str) -> str:
     return name.removesuffix(SUFFIX)
 
 
-def _fact(name: str, fact: JsonValue) -> str:
+def _fact(name: str, fact: object) -> str:
     match fact:
         case bool():
             return "yes" if fact else "no"

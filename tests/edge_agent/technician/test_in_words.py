@@ -3,13 +3,12 @@
 import pytest
 
 from edge_agent.technician.in_words import in_words
-from edge_agent.wire.canonical import JsonValue
 
 AT_NS = 1_795_264_818_079_420_647  # 2026-11-21 12:40:18 UTC, by date(1)
 
 
 def test_a_status_is_told_by_parts() -> None:
-    status: dict[str, JsonValue] = {
+    status: dict[str, object] = {
         "at_ns": AT_NS,
         "devices": [{"name": "stack-1", "last_ok_ns": AT_NS, "misses": 2, "last_error": None}],
         "clock": {"skew_ns": -1_500_000_000, "is_set": False, "error_ms": None},
@@ -37,5 +36,5 @@ def test_a_status_is_told_by_parts() -> None:
         ({"folders": 0, "reason": None}, "folders 0"),
     ],
 )
-def test_a_fact_is_told_shortly(fact: JsonValue, text: str) -> None:
+def test_a_fact_is_told_shortly(fact: object, text: str) -> None:
     assert in_words({"part": {"name": fact}}) == f"part\n  name: {text}"
