@@ -6,7 +6,7 @@ brought back, so that a kill at any moment loses nothing and repeats little. New
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,19 +19,18 @@ from edge_agent.buffer.adopting import Salvaged, adopt
 from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
 from edge_agent.buffer.missing import in_order, missing_of, present_of
 from edge_agent.buffer.pages import Pages
-from edge_agent.buffer.progress import Progress, Salvage, Step, fact_of
+from edge_agent.buffer.progress import Progress, Step, fact_of
 from edge_agent.buffer.quarantine import folders, is_closed, is_seen
 from edge_agent.buffer.reading import DAMAGE_ERRORS
 from edge_agent.buffer.receipted import unsettled
 from edge_agent.buffer.remains import Remains, Sighted, by_number
+from edge_agent.buffer.salvage import Salvage, Tell
 from edge_agent.buffer.store import Buffer
 from edge_agent.buffer.writing import Writer
 from edge_agent.clock import NS_PER_S, Clock
 from edge_agent.wire.batch import Origin
 from edge_agent.wire.canonical import JsonValue
 from edge_agent.wire.events import Event
-
-Tell = Callable[[Sequence[Event]], Awaitable[None]]
 
 # Storage that is full or refuses is tried again so often.
 PAUSE_NS: Final = 60 * NS_PER_S
