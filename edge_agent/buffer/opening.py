@@ -22,7 +22,7 @@ from edge_agent.buffer.committing import Beginning
 from edge_agent.buffer.content import Damaged, Intact
 from edge_agent.buffer.disk import MIB, Disk
 from edge_agent.buffer.faults import BufferUnavailableError
-from edge_agent.buffer.log_check import log_fault
+from edge_agent.buffer.log_check import read_log
 from edge_agent.buffer.quarantine import files_of, folders, put_away, set_aside
 from edge_agent.buffer.reading import Limit, key_after, last_verified
 from edge_agent.buffer.records import Backlog, Head, Usage
@@ -145,13 +145,23 @@ def _content(path: Path, origin: Origin, clock: Clock) -> Intact | Damaged:
             earlier=origin.earlier,
             clock=clock,
         )
-        fault = log_fault(path.with_name(f"{path.name}-wal"))
-        if fault is None or isinstance(found, Damaged):
+        if isinstance(found, Damaged):
             return found
-        return Damaged(what=fault, last=found.head)
+        fault = _log_fault(path, found, origin)
+        return found if fault is None else Damaged(what=fault, last=found.head)
     if any(_is_content(file) for file in files_of(path)):
         return Damaged(what="a log without its database, or no file where one should be", last=None)
     return Intact(chains={})
+
+
+def _log_fault(path: Path, found: Intact, origin: Origin) -> str | None:
+    read = read_log(path.with_name(f"{path.name}-wal"))
+    if read.fault is not None or not read.behind:
+        return read.fault
+    # What reads damaged files loads where a transaction was cut off.
+    from edge_agent.buffer.forgotten import forgotten  # noqa: PLC0415 - see the line above
+
+    return forgotten(path, read.behind, found, origin)
 
 
 def _is_foreign(file: Path) -> bool:

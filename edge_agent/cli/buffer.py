@@ -17,6 +17,7 @@ from edge_agent.config.model import DEFAULT_CONFIG
 from edge_agent.config.plan import Plan
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.identity import NextKey, load_signing_key
+from edge_agent.technician.in_words import told
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -99,6 +100,5 @@ def _print(facts: dict[str, str | int | None], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts))
         return
-    width = max(map(len, facts))
-    for name, fact in facts.items():
-        print(f"{name:{width}}  {'none' if fact is None else fact}")
+    for line in told(facts):
+        print(line)
