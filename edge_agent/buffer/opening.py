@@ -20,6 +20,7 @@ import structlog
 
 from edge_agent.buffer.committing import Beginning
 from edge_agent.buffer.content import Damaged, Intact
+from edge_agent.buffer.disk import MIB, Disk
 from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.log_check import read_log
 from edge_agent.buffer.quarantine import files_of, folders, put_away, set_aside
@@ -33,6 +34,9 @@ KEY_ROTATION: Final = "key_rotation"
 
 log = structlog.get_logger()
 
+# The index of the log, the log with the first batch, and what folders need. Less room than this is
+# none: SQLite then cannot even read the file.
+START_BYTES: Final = MIB
 # To find what a new chain follows may take so long, after the start has looked at the file itself.
 LAST_LIMIT_S: Final = 2.0
 
@@ -90,12 +94,24 @@ async def examine(path: Path, *, origin: Origin, clock: Clock) -> Found:
     try:
         return await asyncio.to_thread(_examine, path, origin, clock)
     except (OSError, sqlite3.Error) as error:
-        raise BufferUnavailableError(f"{path}: {error}; see that the agent may write it") from error
+        remedy = "see that the agent may write it"
+        if _is_spent(Disk(path)):
+            remedy = "there is no room on its disk: free some, the buffer itself is left as it is"
+        raise BufferUnavailableError(f"{path}: {error}; {remedy}") from error
+
+
+def _is_spent(disk: Disk) -> bool:
+    """Return whether a disk has no room for what a start writes."""
+    space = disk.look()
+    return space is not None and space.free_bytes < START_BYTES
 
 
 def _examine(path: Path, origin: Origin, clock: Clock) -> Found:
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, "its folder cannot be written")
+    disk = Disk(path)
+    if _is_spent(disk) and disk.release():
+        log.error("ballast.released", path=str(disk.ballast))
     content = _content(path, origin, clock)
     if isinstance(content, Damaged):
         boot_count = 0 if content.last is None else content.last.header.boot_count

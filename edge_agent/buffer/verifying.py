@@ -40,6 +40,14 @@ __all__ = ["AT_START", "THOROUGH", "Damaged", "Depth", "Intact", "inspect_file"]
 PASSING_CODES: Final = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_FULL}
 )
+# The index of the log is made anew by whoever opens the file: that there is no room for it, or
+# that it cannot be locked, says nothing of what is in the file (sqlite.org/rescode.html).
+PASSING_EXTENDED_CODES: Final = frozenset(
+    {
+        *(sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE),
+        *(sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_SHMMAP),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +137,7 @@ def first_fault(frames: Iterable[BatchFrame], origin: Origin) -> str | None:
 def is_passing(error: sqlite3.Error) -> bool:
     """Return whether an error says nothing about the bytes of the file."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in PASSING_CODES
+    return code is not None and (code & 0xFF in PASSING_CODES or code in PASSING_EXTENDED_CODES)
 
 
 def _verify_file_header(path: Path) -> None:
