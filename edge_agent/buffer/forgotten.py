@@ -2,7 +2,8 @@
 
 What follows the last sound frame of a log may be an unfinished transaction, or what is left where
 many were damaged. A batch in it whose number is not the next one tells: those before it had been
-committed, since each commit is flushed before the next begins.
+committed, since each commit is flushed before the next begins. One transaction stores several
+batches only where their readings do not fit into one.
 """
 
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from edge_agent.buffer.content import Intact
 from edge_agent.buffer.pages import Pages
 from edge_agent.buffer.remains import Remains
 from edge_agent.wire.batch import Origin
+from edge_agent.wire.readings import MAX_ROWS
 
 
 def forgotten(path: Path, frames: Iterable[int], found: Intact, origin: Origin) -> str | None:
@@ -40,6 +42,17 @@ def forgotten(path: Path, frames: Iterable[int], found: Intact, origin: Origin) 
             earlier=origin.earlier,
         )
         for one in remains.sighted_at(frames, is_expected):
-            newest = "none" if head is None else f"{head.header.batch_no}"
-            return f"its log has batch {one.batch_no}, and the newest that can be read is {newest}"
+            newest, next_seq = -1, 0
+            if head is not None and head.header.chain_id == one.chain_id:
+                newest, next_seq = head.header.batch_no, head.header.next_seq
+            if not _fill(one.batch_no - newest, one.next_seq - next_seq):
+                return f"its log has batch {one.batch_no}, and nothing that leads to it"
     return None
+
+
+def _fill(batches: int, readings: int) -> bool:
+    """Return whether one portion of so many readings may have been cut into so many batches.
+
+    The readings of two neighbours did not fit into one (`committing.lots`).
+    """
+    return readings > batches // 2 * MAX_ROWS

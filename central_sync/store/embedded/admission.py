@@ -277,7 +277,7 @@ class _Accepting:
         opened = decision.hole
         if not (has_holes or opened or losses or decision.verdict is Verdict.HEADSTONE):
             return False
-        holes.update(self.connection, candidate, decision, losses=losses, now_ns=self.now_ns)
+        holes.update(self.connection, candidate, decision, lost=losses, now_ns=self.now_ns)
         return True
 
     def _alarm(self, gateway_id: UUID, decision: Keep | Refuse) -> None:

@@ -15,7 +15,7 @@ from edge_agent.buffer.log_check import read_log
 from edge_agent.buffer.quarantine import FOLDER
 from edge_agent.buffer.verifying import QUICK_PAGES, inspect_file
 from edge_agent.clock import SystemClock
-from tests.edge_agent.buffer.gateway import GATEWAY, KEY, Gateway
+from tests.edge_agent.buffer.gateway import GATEWAY, KEY, Gateway, numbers
 from tests.edge_agent.buffer.reopening import PAGE, filled, quarantined, without_receipt
 from tests.edge_agent.buffer.salvage import started, waiting
 
@@ -196,7 +196,7 @@ async def _killed(tmp_path: Path) -> tuple[Gateway, Path, int]:
     return gateway, gateway.path.with_name("buffer.db-wal"), count
 
 
-def _commits(content: bytes) -> list[int]:
+def _commits(content: bytes | bytearray) -> list[int]:
     """Return the frames of a log that end a transaction."""
     frames = range((len(content) - 32) // FRAME)
     return [i for i in frames if struct.unpack_from(">I", content, 32 + i * FRAME + 4)[0]]
@@ -256,6 +256,26 @@ async def test_a_batch_behind_noise_tells_of_those_that_the_noise_took(
         assert status.folders == is_damaged
         if is_damaged:
             assert (status.salvaged_batches, status.lost_batches) == (count - 5 + left, 5 - left)
+
+
+@pytest.mark.asyncio
+async def test_a_portion_of_many_batches_that_a_power_cut_left_unfinished_is_no_damage(
+    tmp_path: Path,
+) -> None:
+    gateway = Gateway(tmp_path)
+    async with gateway.opened() as buffer:
+        await buffer.append(gateway.portion(20))
+        assert len(await buffer.append(gateway.portion(*[40_000] * 3))) == 3
+        gateway.crash_to(tmp_path / "killed")
+    log = gateway.path.with_name("buffer.db-wal")
+    content = bytearray(log.read_bytes())
+    first_of_last = _commits(content)[-2] + 1
+    at = 32 + first_of_last * FRAME
+    content[at : at + FRAME] = bytes(FRAME)
+    log.write_bytes(content)
+    async with gateway.opened() as buffer:
+        assert numbers(await buffer.unreceipted(10)) == [0, 1, 2]
+        assert not quarantined(gateway)
 
 
 @pytest.mark.asyncio
