@@ -16,7 +16,16 @@ NOT_IN_A_HEALTHY_DAEMON = {
     *(
         f"edge_agent.buffer.{name}"
         for name in (
-            *("salvaging", "remains", "carving", "pages", "adopting", "missing", "losses"),
+            *(
+                "salvaging",
+                "remains",
+                "carving",
+                "pages",
+                "adopting",
+                "missing",
+                "losses",
+                "listed",
+            ),
             *("receipted", "progress", "forgotten", "summary"),
         )
     ),
