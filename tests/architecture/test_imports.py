@@ -16,17 +16,8 @@ NOT_IN_A_HEALTHY_DAEMON = {
     *(
         f"edge_agent.buffer.{name}"
         for name in (
-            *(
-                "salvaging",
-                "remains",
-                "carving",
-                "pages",
-                "adopting",
-                "missing",
-                "losses",
-                "listed",
-            ),
-            *("receipted", "progress", "forgotten", "summary"),
+            *("salvaging", "remains", "carving", "pages", "adopting", "missing", "losses"),
+            *("listed", "receipted", "progress", "forgotten", "summary"),
         )
     ),
     *("edge_agent.identity.tls", "edge_agent.enrol", "edge_agent.technician"),
