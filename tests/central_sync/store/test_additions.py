@@ -2,11 +2,13 @@
 
 import sqlite3
 import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ from central_sync.store.admission import Outcome, Submission
 from edge_agent.wire.batch import Position, SignedBatch
 from edge_agent.wire.events import Event
 from edge_agent.wire.frame import FrameFlag
-from edge_agent.wire.vocabulary import UNKNOWN_ERROR_MS, BatchFlag, ClockState
+from edge_agent.wire.vocabulary import UNKNOWN_ERROR_MS, BatchFlag, ClockState, Verdict
 from tests.central_sync.ingest.signed_chain import (
     LATER,
     NONE_BEFORE,
@@ -165,7 +167,7 @@ def one_by_one(stored: Stored, submission: Submission) -> list[Outcome]:
     return outcomes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     kinds=st.lists(st.sampled_from(KINDS), min_size=6, max_size=16),
     sent=st.lists(st.lists(PIECES, min_size=1, max_size=4), min_size=1, max_size=5),
@@ -177,30 +179,88 @@ def test_a_request_adds_what_its_batches_add_one_by_one(
     for kind in ("plain", *kinds):
         maker.add(kind)
     with tempfile.TemporaryDirectory() as name:
-        folders = Path(name) / "together", Path(name) / "alone"
-        for folder in folders:
-            folder.mkdir()
-        together, alone = (Stored(folder, embedded) for folder in folders)
-        chain = SignedChain()
-        for stored in (together, alone):
-            stored.register(chain)
+        together, alone = (_opened(Path(name) / way) for way in ("together", "alone"))
         for pieces in sent:
             frames = [frame for piece in pieces for frame in piece.frames(maker)]
-            submission = together.submission(chain, *frames)
+            submission = together.submission(maker.chain, *frames)
             (outcome,) = together.store.accept([submission])
-            outcomes = one_by_one(alone, submission)
-            assert outcome.receipts == tuple(r for one in outcomes for r in one.receipts)
-            assert outcome.verdicts == tuple(v for one in outcomes for v in one.verdicts)
-            if outcomes:
-                assert outcome.refusal == outcomes[-1].refusal
-                assert outcome.wanted == outcomes[-1].wanted
-            if outcomes and outcome.refusal is None:
-                assert outcome.head == outcomes[-1].head
+            _compare(outcome, one_by_one(alone, submission))
         for stored in (together, alone):
             stored.store.close()
-        found, expected = (tables(folder) for folder in folders)
-        # A doubt may be looked at again for nothing; none that must be may be left out.
-        for row, other in zip(found["clock_doubt"], expected["clock_doubt"], strict=True):
-            assert row["is_due"] in {1, other["is_due"]}
-            row["is_due"] = other["is_due"]
-        assert found == expected
+        found, expected = tables(together.folder), tables(alone.folder)
+    # A doubt may be looked at again for nothing; none that must be may be left out.
+    for row, other in zip(found["clock_doubt"], expected["clock_doubt"], strict=True):
+        assert row["is_due"] in {1, other["is_due"]}
+        row["is_due"] = other["is_due"]
+    assert found == expected
+
+
+def _opened(folder: Path) -> Stored:
+    folder.mkdir()
+    made = Stored(folder, embedded)
+    made.register(SignedChain())
+    return made
+
+
+def _compare(outcome: Outcome, outcomes: list[Outcome]) -> None:
+    """Compare the outcome of a request with those of its batches."""
+    assert outcome.receipts == tuple(r for one in outcomes for r in one.receipts)
+    assert outcome.verdicts == tuple(v for one in outcomes for v in one.verdicts)
+    if outcomes:
+        assert (outcome.refusal, outcome.wanted) == (outcomes[-1].refusal, outcomes[-1].wanted)
+    if outcomes and outcome.refusal is None:
+        assert outcome.head == outcomes[-1].head
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Iterator[Stored]:
+    made = Stored(tmp_path, embedded)
+    yield made
+    made.store.close()
+
+
+def test_a_hole_that_ends_within_a_request_is_closed(stored: Stored) -> None:
+    chain = SignedChain()
+    stored.register(chain)
+    frames = [framed(batch) for batch in chain.batches(8)]
+    stored.take(chain, frames[0])
+    later = SignedChain()
+    made = later.batches(6)
+    assert stored.take(chain, framed(made[5], LATER)).wanted
+    assert not stored.take(chain, *frames[1:]).wanted
+
+
+def test_a_doubt_behind_the_last_anchor_of_a_request_is_looked_at_again(stored: Stored) -> None:
+    maker = Maker()
+    for kind in ("plain", "plain", "plain", "untrusted"):
+        maker.add(kind)
+    stored.register(maker.chain)
+    frames = [framed(batch) for batch in maker.made]
+    stored.take(maker.chain, framed(maker.made[3], LATER))
+    assert stored.store.retime(10) == 0
+    stored.take(maker.chain, *frames[:2])
+    assert stored.store.retime(10) == 1
+
+
+def test_every_chain_of_a_request_has_its_head(stored: Stored) -> None:
+    first, second = SignedChain(), SignedChain()
+    second.position = Position.genesis(uuid_of(30))
+    stored.register(first)
+    batches = [*first.batches(2), *second.batches(3)]
+    for places in ((0, 2), (1, 3), (4,)):
+        stored.take(first, *(framed(batches[place]) for place in places))
+    heads = {head.chain_id: head.batch_hash for head in stored.store.heads(first.gateway_id)}
+    assert heads == {one.header.chain_id: one.batch_hash for one in (batches[1], batches[4])}
+
+
+def test_what_moved_to_the_main_line_is_there_for_the_next_frame(stored: Stored) -> None:
+    chain, other = SignedChain(), SignedChain()
+    stored.register(chain)
+    line = chain.batches(4)
+    other.position = Position.after(line[0].header, line[0].batch_hash)
+    fork = [other.batch(rows_at([TEN + 7 * S])) for _ in range(2)]
+    stored.take(chain, framed(line[0]), framed(fork[1], LATER), framed(line[2], LATER))
+    outcome = stored.take(chain, framed(line[1]), framed(line[3]))
+    assert outcome.verdicts == (Verdict.ACCEPTED, Verdict.ACCEPTED)
+    assert outcome.head is not None
+    assert outcome.head.batch_hash == line[3].batch_hash
