@@ -62,7 +62,7 @@ pins:
 system-packages:
 	apt-get update
 	DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-	  chromium debootstrap e2fsprogs fuse3 gcc libc6-dev mosquitto mount prometheus shellcheck \
+	  chromium debootstrap e2fsprogs fuse3 gcc libc6-dev libfaketime mosquitto mount prometheus shellcheck \
 	  strace systemd systemd-container
 
 $(VENV)/.python:

@@ -6,6 +6,7 @@ each request (`central_sync.api.admittance`), because a gateway without one must
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -18,6 +19,9 @@ from central_sync.config import CentreSettings, ExitCode, OperatorError, Tls
 from central_sync.store.port import NowNs
 
 LOOK_S: Final = 6 * 3600
+"""Between two looks at our own certificate; it is due when a third of its life is left."""
+AGAIN_S: Final = 600
+"""The same, after it could not be made anew."""
 
 log = structlog.get_logger()
 
@@ -29,6 +33,7 @@ class Security:
     settings: Tls
     own: Authority
     now_ns: NowNs
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep
 
     @classmethod
     def of(cls, settings: CentreSettings, *, now_ns: NowNs) -> Self | None:
@@ -82,12 +87,26 @@ class Security:
         return context
 
     async def keep_fresh(self, context: ssl.SSLContext) -> None:
-        """Make our own certificate anew when it is due, for new connections, without an end."""
+        """Make our own certificate anew when it is due, for new connections, without an end.
+
+        The present one goes on where that fails; a failure is logged when it begins or becomes
+        another one, and tried again.
+        """
+        wait_s, is_new, told = LOOK_S, False, ""
         while self.settings.names:
-            await asyncio.sleep(LOOK_S)
-            if self.own.serve_as(self.settings.names, now_ns=self.now_ns()):
-                self._load(context)
-                log.info("server_certificate.renewed")
+            await self.pause(wait_s)
+            wait_s = LOOK_S
+            try:
+                is_new |= self.own.serve_as(self.settings.names, now_ns=self.now_ns())
+                if is_new:
+                    self._load(context)
+                    log.info("server_certificate.renewed")
+                is_new, told = False, ""
+            except (OSError, OperatorError) as fault:
+                wait_s = AGAIN_S
+                if str(fault) != told:
+                    told = str(fault)
+                    log.error("server_certificate.unrenewed", reason=told)
 
     def _load(self, context: ssl.SSLContext) -> None:
         certificate = self.settings.certificate or self.own.server_certificate_file

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from central_sync import memory
 from central_sync.calc.clock_hours import HOUR_NS, SECOND_NS, time_text, utc_hours
 from central_sync.evaluate.hour import Evaluator, complete_until_ns
 from central_sync.model import DirtyHour
@@ -129,6 +130,7 @@ class Worker:
             for hour in due:
                 if self._is_due(hour):
                     await asyncio.to_thread(self._evaluate, hour)
+                    await asyncio.to_thread(memory.give_back)
 
     def _is_due(self, hour: DirtyHour) -> bool:
         not_before = self._not_before.get((hour.gateway_id, hour.hour_ns), 0)

@@ -8,13 +8,12 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from importlib.metadata import version
 
 import structlog
 
 from edge_agent.applying import Applying, Line
 from edge_agent.buffer.records import Boot, Held
-from edge_agent.buffer.salvaging import Salvager
+from edge_agent.buffer.salvage import Standby
 from edge_agent.buffer.store import BufferUnavailableError, open_buffer
 from edge_agent.clock import NS_PER_S, Clock, SystemClock, boot_id
 from edge_agent.committer import Committer
@@ -43,19 +42,20 @@ STORAGE_PAUSE_S = 60
 log = structlog.get_logger()
 
 
-async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
+async def run(plan: Plan, reread: Callable[[], Plan], *, software: str) -> None:
     """Poll, judge, sign, keep and upload, until SIGTERM or SIGINT.
 
     Args:
         plan: the checked configuration.
         reread: reads the configuration again, when SIGHUP asks for it.
+        software: what of this product runs, as its boot event tells it.
 
     """
     settings, progress = plan.settings, Progress()
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
     limit_s = watchdog_s(os.environ, pid=os.getpid())
     hardware = hardware_facts(settings.buffer.path.parent)
-    boot = Boot(boot_id=boot_id(), software=version("emissionwatch-edge"), hardware=hardware)
+    boot = Boot(boot_id=boot_id(), software=software, hardware=hardware)
     keys = NextKey(key_file=settings.gateway.key_file)
     active = Configured.of(plan, settled_key(keys, settings.buffer.path, credentials_folder()))
     active = active.knowing(*keys.earlier)
@@ -73,14 +73,14 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
         intake.clock_watch.begin(clock.held_ns)
         for changed in await hardware_changes(buffer, hardware, now=clock.now()):
             intake.record(changed)
-        salvager = Salvager(
+        salvage = Standby(
             buffer, settings.buffer.path, origin=active.origin, clock=clock, tell=intake.told
         )
         plan = active.plan
         committer = Committer(intake, buffer)
-        overview = Overview(plan, intake, committer, uplink, clock=clock)
+        overview = Overview(plan, intake, committer, uplink, clock=clock, software=software)
         overview.lasts_days = await told_lasting(plan)
-        overview.salvage = salvager.status
+        overview.salvage = salvage.status
         rekeying = Rekeying(keys, committer, clock=clock)
         line = Line(
             intake=intake,
@@ -98,7 +98,7 @@ async def run(plan: Plan, reread: Callable[[], Plan]) -> None:
             uploading(uplink, clock),
             until_done(committer.run(), limit_s=COMMIT_LIMIT_S),
             Ending(intake),
-            beside(salvager.run()),
+            beside(salvage.run()),
             pollers,
             beside(applying.watch(orders.give)),
             beside(rekeying.watch()),

@@ -113,7 +113,7 @@ async def clock_of(machine: Clock, path: Path, origin: Origin, boot_id: UUID) ->
     Args:
         machine: the machine's own clocks.
         path: of the buffer, which nobody has open yet.
-        origin: whose signature counts.
+        origin: whose signatures count.
         boot_id: of the present boot.
 
     """
@@ -121,7 +121,7 @@ async def clock_of(machine: Clock, path: Path, origin: Origin, boot_id: UUID) ->
     look = partial(
         newest_verified,
         gateway_id=origin.gateway_id,
-        key=origin.key.verifying_key,
+        keys=origin.verifying_keys,
         limit=Limit(machine, LOOK_LIMIT_S),
     )
     last = await asyncio.to_thread(look, path)

@@ -7,13 +7,12 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
-from importlib.metadata import version
 from typing import Self
 
 import numpy as np
 
-from edge_agent.buffer.progress import Salvage
 from edge_agent.buffer.records import Held
+from edge_agent.buffer.salvage import Salvage
 from edge_agent.buffer.store import Buffer
 from edge_agent.clock import Clock
 from edge_agent.committer import Committer
@@ -52,6 +51,7 @@ class Overview:
         uplink: Uplink[Held],
         *,
         clock: Clock,
+        software: str = "development",
     ) -> None:
         self.plan = plan
         self.scalings: Mapping[str, Scaling] = {}
@@ -61,7 +61,7 @@ class Overview:
         self._committer = committer
         self._uplink = uplink
         self._clock = clock
-        self._version = version("emissionwatch-edge")
+        self._version = software
         now = clock.now()
         self._started_ns, self._started_mono_ns = now.utc_ns, now.mono_ns
         self.lasts_days: float | None = None

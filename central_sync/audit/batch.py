@@ -11,7 +11,7 @@ from central_sync.model.arrow import rows_of_arrow
 from central_sync.proofs.archive import Record
 from central_sync.proofs.entry import BatchEntry, leaf
 from edge_agent.wire.batch import check_content, open_body
-from edge_agent.wire.events import LOSS, Event, check_events
+from edge_agent.wire.events import KEY_ROTATED, LOSS, Event, check_events
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.header import Header, batch_hash
 from edge_agent.wire.headstone import open_headstone
@@ -29,7 +29,7 @@ class Checked:
     """A batch whose signatures hold: what the line and the log need of it.
 
     `log_index` is None where its receipt was given before the log began; `leaf` is what then
-    must stand there.
+    must stand there. `ends_chain` is not known where its content was not looked at.
     """
 
     header: Header
@@ -38,6 +38,7 @@ class Checked:
     log_index: int | None
     leaf: Hash
     counts: Counts
+    ends_chain: bool
 
 
 def check_batch(record: Record, facts: Facts, *, has_content: bool = True) -> Checked:
@@ -63,8 +64,11 @@ def check_batch(record: Record, facts: Facts, *, has_content: bool = True) -> Ch
     if record.frame.flags != (FrameFlag.HEADSTONE if is_headstone else FrameFlag(0)):
         raise RefusedError(Code.FRAME, f"frame flags {record.frame.flags:#x} at {receipt.verdict}")
     counts = _counts(header, receipt, facts)
+    events: tuple[Event, ...] = ()
     if has_content:
-        _check_content(record, header, receipt.verdict, counts)
+        events = _content(record, header, receipt.verdict)
+        counts.events += len(events)
+        counts.losses += sum(event.type == LOSS for event in events)
     else:
         counts.undecoded += 1
     return Checked(
@@ -74,6 +78,7 @@ def check_batch(record: Record, facts: Facts, *, has_content: bool = True) -> Ch
         log_index=None if receipt.log_index == NO_LOG else receipt.log_index,
         leaf=leaf(BatchEntry.of(receipt).pack()),
         counts=counts,
+        ends_chain=any(event.type == KEY_ROTATED for event in events),
     )
 
 
@@ -108,17 +113,12 @@ def _counts(header: Header, receipt: Receipt, facts: Facts) -> Counts:
     )
 
 
-def _check_content(record: Record, header: Header, verdict: Verdict, counts: Counts) -> None:
-    """Refuse a body that is not what was signed, or not what its verdict says it is."""
+def _content(record: Record, header: Header, verdict: Verdict) -> tuple[Event, ...]:
+    """Return the events of a body that is what was signed, and what its verdict says it is."""
     body = record.frame.body
     if verdict is Verdict.HEADSTONE:
-        events = check_events(open_headstone(header, body).event_lines, flags=header.flags)
-    elif verdict is Verdict.ACCEPTED:
-        events = _read(header, body)
-    else:
-        events = _evidence(header, body)
-    counts.events += len(events)
-    counts.losses += sum(event.type == LOSS for event in events)
+        return check_events(open_headstone(header, body).event_lines, flags=header.flags)
+    return _read(header, body) if verdict is Verdict.ACCEPTED else _evidence(header, body)
 
 
 def _read(header: Header, body: bytes) -> tuple[Event, ...]:

@@ -51,6 +51,7 @@ class LineCheck:
     _last_hash: Hash = field(default=Hash(b""))
     _here: dict[Hash, Header] = field(default_factory=dict)
     _before: dict[Hash, Header] = field(default_factory=dict)
+    _ended: set[Hash] = field(default_factory=set)
     _missing: list[tuple[int, int]] = field(default_factory=list)
 
     def run(self, read: Read) -> Iterator[int]:
@@ -104,6 +105,8 @@ class LineCheck:
         self._link(checked, name)
         self._here[checked.batch_hash] = header
         self.batch_hashes.add(checked.batch_hash)
+        if checked.ends_chain:
+            self._ended.add(checked.batch_hash)
         self.configs.add(header.config_hash)
         if checked.log_index is not None:
             if checked.log_index in self.places:
@@ -141,6 +144,10 @@ class LineCheck:
             if not self.facts.has_alarm(FORK_ALARM, header.gateway_id, header.chain_id):
                 self.report.found(name, "names another batch before it than the one that is here")
             return
+        if header.prev_batch_hash in self._ended:
+            self.report.found(name, "goes on in a chain that its key has ended (key_rotated)")
+        elif header.key_id != before.key_id:
+            self.report.found(name, "is signed by another key than the batch before it")
         fault = successor_fault(before, header)
         is_data = checked.verdict in (Verdict.ACCEPTED, Verdict.HEADSTONE)
         if fault is None or not is_data:

@@ -8,6 +8,7 @@ import sys
 import structlog
 import uvloop
 
+from central_sync import memory
 from central_sync.app import opened, serve
 from central_sync.cli.settings import settings_of
 from central_sync.config import ExitCode
@@ -24,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Serve until SIGTERM or SIGINT."""
+    memory.begin()
     settings = settings_of(arguments)
     _configure_logs(settings.log_level)
     listener = listening_socket(settings)

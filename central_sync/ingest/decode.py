@@ -12,9 +12,18 @@ import numpy as np
 
 from central_sync.ingest.rotation import rotation_in
 from central_sync.model.arrow import rows_of_arrow
-from central_sync.store.admission import Body, Contents, Damaged, Loss, Previous, Unfit
+from central_sync.store.admission import (
+    Body,
+    Contents,
+    Damaged,
+    Loss,
+    LostBatch,
+    Previous,
+    Unfit,
+)
 from edge_agent.wire.batch import check_content, open_body
 from edge_agent.wire.compression import compress, decompress
+from edge_agent.wire.event_fields import is_hash
 from edge_agent.wire.events import CLOCK_STEP, CONTINUE, LOSS, Event, check_events
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.header import Header
@@ -29,6 +38,8 @@ QUARTERS: Final = range((2**63 - 24 * 4 * QUARTER_NS) // QUARTER_NS)
 # One batch makes at most a week of hours due: what a broken clock scattered is not worth a year's.
 QUARTERS_AT_MOST: Final = 7 * 24 * 4
 
+# docs/wire-format.md section 10: for these reasons readings are lost; the batches still come.
+LEAVE_HEADSTONES: Final = frozenset({"quota", "disk_full"})
 # What was received is not what was signed (docs/wire-format.md section 14: 422).
 _NOT_SIGNED: Final = frozenset((Code.ZSTD, Code.PAYLOAD, Code.HEADSTONE))
 
@@ -118,4 +129,16 @@ def _loss(event: Event) -> Loss:
         chain_id=UUID(str(event.fields["chain"])),
         first_batch=event.integer("first_batch"),
         last_batch=event.integer("last_batch"),
+        named=_lost_batch(event),
+        leaves_headstones=event.fields["reason"] in LEAVE_HEADSTONES,
     )
+
+
+def _lost_batch(event: Event) -> LostBatch | None:
+    """Return which one batch a loss names; None where it names none, or not as it should."""
+    names = event.fields.get("batch_hash"), event.fields.get("prev_batch_hash")
+    is_one = event.integer("first_batch") == event.integer("last_batch")
+    if not is_one or not all(map(is_hash, names)):
+        return None
+    lost, before = (Hash(bytes.fromhex(str(name))) for name in names)
+    return LostBatch(batch_hash=lost, prev_batch_hash=before)

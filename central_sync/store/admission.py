@@ -27,12 +27,26 @@ class Previous:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LostBatch:
+    """The name of a batch that will never come, and of the one before it."""
+
+    batch_hash: Hash
+    prev_batch_hash: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """Numbers of a chain (both inclusive) that a signed event says will never come."""
+    """Numbers of a chain (both inclusive) of which a signed event says that something is lost.
+
+    `named`: it is this one batch, whole; None: whichever have the numbers. `leaves_headstones`:
+    only their readings are lost.
+    """
 
     chain_id: UUID
     first_batch: int
     last_batch: int
+    named: LostBatch | None = None
+    leaves_headstones: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

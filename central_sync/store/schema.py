@@ -92,12 +92,23 @@ by_key(
     col("opened_ns", INT64),
     col("shrunk_ns", INT64),
 )
+# What signed events say is lost: by number (only the readings, where headstones are left) ...
 by_key(
     "loss",
     key("gateway_id", BYTES),
     key("chain_id", BYTES),
+    key("leaves_headstones", sa.Integer()),
     key("first_batch", INT64),
     key("last_batch", INT64),
+)
+# ... and by name.
+by_key(
+    "lost_batch",
+    key("gateway_id", BYTES),
+    key("chain_id", BYTES),
+    key("batch_no", INT64),
+    key("batch_hash", BYTES),
+    col("prev_batch_hash", BYTES),
 )
 by_rowid(
     "rejected",

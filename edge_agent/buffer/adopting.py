@@ -15,8 +15,8 @@ from edge_agent.buffer.giving_up import is_headstone
 from edge_agent.buffer.ledger import Ledger
 from edge_agent.buffer.progress import Progress
 from edge_agent.buffer.quota import pages_of
+from edge_agent.buffer.receipted import Receipted
 from edge_agent.buffer.records import Held
-from edge_agent.buffer.remains import Receipted
 from edge_agent.buffer.retention import (
     WINDOW,
     Run,

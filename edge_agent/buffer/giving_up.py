@@ -7,15 +7,17 @@ that is damaged leaves nothing (docs/wire-format.md sections 9 and 10).
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from edge_agent.buffer.retention import Span
 from edge_agent.clock import Instant
 from edge_agent.wire.arrow import rows_of_stream
 from edge_agent.wire.batch import open_body
 from edge_agent.wire.events import LOSS, Event
-from edge_agent.wire.header import Header
+from edge_agent.wire.header import Header, batch_hash
 from edge_agent.wire.headstone import make_headstone, open_headstone
 from edge_agent.wire.refusal import RefusedError
+from edge_agent.wire.vocabulary import Hash
 
 
 class LossReason(StrEnum):
@@ -26,6 +28,15 @@ class LossReason(StrEnum):
     DAMAGED_COPY = "damaged_copy"
 
 
+class Copy(NamedTuple):
+    """A batch as it is on the disk, damaged or not; `batch_hash` stands beside it."""
+
+    position: int
+    batch_hash: bytes
+    header: bytes
+    body: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenUp:
     """One batch without its readings.
@@ -34,6 +45,7 @@ class GivenUp:
         position: of the batch.
         span: up to its position; no other batch in it holds readings.
         header: of the batch.
+        batch_hash: its name; None where the header is not the one that was signed.
         readings: how many are given up now.
         body: its headstone; empty where nothing could be kept.
         body_bytes: what its body took before.
@@ -45,6 +57,7 @@ class GivenUp:
     position: int
     span: Span
     header: Header
+    batch_hash: Hash | None
     readings: int
     body: bytes
     body_bytes: int
@@ -52,23 +65,21 @@ class GivenUp:
     to_ns: int
 
 
-def given_up(position: int, header_bytes: bytes, body: bytes, *, since: int) -> GivenUp:
+def given_up(stored: Copy, *, since: int) -> GivenUp:
     """Return what stays of a stored batch.
 
     Args:
-        position: of the batch.
-        header_bytes: 312 bytes.
-        body: compressed.
+        stored: as it is on the disk.
         since: first position of a span in which no other batch holds readings.
 
     Raises:
         RefusedError: not even its header can be read.
 
     """
-    header = Header.unpack(header_bytes)
-    span = Span(first=since, last=position)
+    header = Header.unpack(stored.header)
+    is_named = batch_hash(stored.header) == stored.batch_hash
     try:
-        parts = open_body(header, body)
+        parts = open_body(header, stored.body)
         rows = rows_of_stream(parts.readings)
         stone = make_headstone(rows, parts.event_lines).pack()
         open_headstone(header, stone)
@@ -79,12 +90,13 @@ def given_up(position: int, header_bytes: bytes, body: bytes, *, since: int) -> 
         from_ns = int(rows["at"].min()) if has_rows else header.wall_ns
         to_ns = int(rows["at"].max()) if has_rows else header.wall_ns
     return GivenUp(
-        position=position,
-        span=span,
+        position=stored.position,
+        span=Span(first=since, last=stored.position),
         header=header,
+        batch_hash=Hash(stored.batch_hash) if is_named else None,
         readings=header.record_count,
         body=stone,
-        body_bytes=len(body),
+        body_bytes=len(stored.body),
         from_ns=from_ns,
         to_ns=to_ns,
     )
@@ -102,14 +114,24 @@ def is_headstone(header_bytes: bytes, body: bytes) -> bool:
 def losses(given: Sequence[GivenUp], *, reason: LossReason, at: Instant) -> Iterator[Event]:
     """Yield one loss event for each run of neighbours in one chain.
 
+    A batch of which nothing is left is told by itself and by name: only its own event says which
+    batch it was, and which was before it.
+
     Args:
         given: by rising position.
-        reason: of all of them.
+        reason: of those that leave a headstone.
         at: now.
 
     """
     for run in _neighbours(given):
         first, last = run[0].header, run[-1].header
+        is_gone = not run[0].body
+        names: dict[str, str] = {}
+        if is_gone and run[0].batch_hash is not None:
+            names = {
+                "batch_hash": run[0].batch_hash.hex(),
+                "prev_batch_hash": first.prev_batch_hash.hex(),
+            }
         yield Event(
             type=LOSS,
             at_ns=at.utc_ns,
@@ -123,8 +145,9 @@ def losses(given: Sequence[GivenUp], *, reason: LossReason, at: Instant) -> Iter
                 "channels": [],
                 "from_ns": min(one.from_ns for one in run),
                 "to_ns": max(one.to_ns for one in run),
-                "reason": reason.value,
+                "reason": (LossReason.DAMAGED_COPY if is_gone else reason).value,
                 "readings": str(sum(one.readings for one in run)),
+                **names,
             },
         )
 
@@ -132,13 +155,16 @@ def losses(given: Sequence[GivenUp], *, reason: LossReason, at: Instant) -> Iter
 def _neighbours(given: Sequence[GivenUp]) -> Iterator[list[GivenUp]]:
     run: list[GivenUp] = []
     for one in given:
-        before = run[-1].header if run else None
-        if before is not None and (before.chain_id, before.batch_no + 1) != (
-            one.header.chain_id,
-            one.header.batch_no,
-        ):
+        if run and not _joins(run[-1], one):
             yield run
             run = []
         run.append(one)
     if run:
         yield run
+
+
+def _joins(before: GivenUp, one: GivenUp) -> bool:
+    """Return whether one event tells of both: neighbours that both leave a headstone."""
+    last, first = before.header, one.header
+    is_next = (last.chain_id, last.batch_no + 1) == (first.chain_id, first.batch_no)
+    return is_next and bool(before.body) and bool(one.body)

@@ -2,7 +2,8 @@
 
 A commit is flushed before the next one begins, so what a power cut leaves behind the last sound
 frame is at most one unfinished transaction. More than that was committed, and SQLite would forget
-it without a word. Source: SQLite file format, section 4 (the write-ahead log).
+it without a word: `forgotten` asks what stands in the frames behind. Source: SQLite file format,
+section 4 (the write-ahead log).
 """
 
 import struct
@@ -30,6 +31,21 @@ Sum = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """What a log is like.
+
+    Attributes:
+        fault: what is wrong with it for certain; None where nothing is.
+        behind: frames of this log, not of an earlier use of its file, behind its last commit that
+            SQLite reads: what is left of an unfinished transaction, or of damaged ones.
+
+    """
+
+    fault: str | None = None
+    behind: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
     is_commit: bool
     salts: bytes
@@ -37,35 +53,45 @@ class _Frame:
     summed: bytes
 
 
-def log_fault(path: Path) -> str | None:
-    """Return what is wrong with the log of a database; None where nothing is, or none is there."""
+def read_log(path: Path) -> Log:
+    """Return what the log of a database is like, also where there is none."""
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES)
     except FileNotFoundError:
-        return None
+        return Log()
     if len(content) < HEADER_BYTES + _STRIDE:
-        return None
+        return Log()
     (magic,) = struct.unpack_from(">I", content)
     order = _MAGICS.get(magic)
     header = content[:HEADER_BYTES]
     if order is None or _sum((0, 0), header[:24], order) != _PAIR.unpack(header[24:]):
-        return "its log has a damaged header"
+        return Log(fault="its log has a damaged header")
+    return _behind_header(content, order)
+
+
+def _behind_header(content: bytes, order: str) -> Log:
+    salts = content[16:24]
+    before: Sum = _PAIR.unpack_from(content, 24)
     sound_count, commit_count, is_behind = 0, 0, False
-    before: Sum = _PAIR.unpack(header[24:])
-    for frame in _frames(content):
-        is_ours = frame.salts == header[16:24]
+    behind: list[int] = []
+    for index, frame in enumerate(_frames(content)):
+        is_ours = frame.salts == salts
         is_next = is_ours and _sum(before, frame.summed, order) == frame.stated
         before = frame.stated
+        if is_ours:
+            behind.append(index)
         if not is_behind and is_next:
             sound_count += 1
+            if frame.is_commit:
+                behind.clear()
             continue
         # What follows on from what a frame says of itself was written after it, whole.
         commit_count = frame.is_commit + (commit_count if is_next else 0)
         is_behind = True
         if is_next and commit_count > 1:
-            return f"its log is damaged behind frame {sound_count}"
-    return None
+            return Log(fault=f"its log is damaged behind frame {sound_count}")
+    return Log(behind=tuple(behind))
 
 
 def _frames(content: bytes) -> Iterator[_Frame]:

@@ -85,7 +85,7 @@ def holes(present: Iterable[Span], last_no: int) -> tuple[Span, ...]:
 
 
 def losses(
-    chain_id: UUID, lost: Iterable[Span], known: Sequence[Known], *, now_ns: int
+    chain_id: UUID, lost: Iterable[Span], known: Sequence[Known], *, begin_ns: int, now_ns: int
 ) -> Iterator[Loss]:
     """Yield one loss for each hole.
 
@@ -93,6 +93,7 @@ def losses(
         chain_id: the chain.
         lost: numbers that are nowhere.
         known: what headers tell, of the batches beside the holes and perhaps of those in them.
+        begin_ns: UTC ns: nothing was taken before it.
         now_ns: UTC ns: nothing was taken after it.
 
     """
@@ -108,8 +109,7 @@ def losses(
         if end is None:
             end = max((one.next_seq for one in inside), default=first_seq)
         to_ns = ends[0].wall_ns if ends else after[0].wall_ns if after else now_ns
-        begun = before[-1:] or inside[:1] or after[:1]
-        from_ns = min(begun[0].wall_ns, to_ns) if begun else to_ns
+        from_ns = min(before[-1].wall_ns if before else begin_ns, to_ns)
         yield Loss(
             chain_id=chain_id,
             numbers=hole,

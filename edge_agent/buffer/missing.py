@@ -1,13 +1,14 @@
 """Which batches of salvaged chains are nowhere, by what the buffer holds and what it names."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self
 from uuid import UUID
 
+from edge_agent.buffer.ledger import Ledger
 from edge_agent.buffer.losses import Known, Loss, holes, losses
 from edge_agent.buffer.remains import Sighted
-from edge_agent.buffer.retention import WINDOW, Span, united
+from edge_agent.buffer.retention import WINDOW, Span, is_within, united
 from edge_agent.buffer.writing import Writer
 from edge_agent.wire.batch import open_body
 from edge_agent.wire.canonical import JsonValue
@@ -46,8 +47,10 @@ class Missing:
         chain_id: its id.
         present: numbers that are held, or have a receipt.
         last_no: the last number known to have existed; -1 where none is.
-        known: what headers tell of batches beside the holes, the last one among them.
+        known: what headers tell of batches beside the holes, the last one held among them.
+        begin_ns: nothing of it was taken before, UTC ns; 0 where nothing older is known.
         end_ns: when another chain took its place, UTC ns.
+        is_named: whether that chain says so; else it is the first of the present ones.
         is_ended: whether it is sure that nothing followed the last number.
 
     """
@@ -56,7 +59,9 @@ class Missing:
     present: tuple[Span, ...]
     last_no: int
     known: tuple[Known, ...]
+    begin_ns: int = 0
     end_ns: int
+    is_named: bool
     is_ended: bool
 
     @property
@@ -87,20 +92,59 @@ class Missing:
 
     def losses(self) -> Iterator[Loss]:
         """Yield what must be told: each hole, and that the end is not known where it is not."""
-        yield from losses(self.chain_id, self.holes, self.known, now_ns=self.end_ns)
+        yield from losses(
+            self.chain_id, self.holes, self.known, begin_ns=self.begin_ns, now_ns=self.end_ns
+        )
         if self.is_ended:
             return
+        # The last number may be known by its receipt alone: then an older header must do.
         last = max(self.known, key=lambda one: one.batch_no, default=None)
-        if last is not None and last.batch_no == self.last_no:
-            yield Loss(
-                chain_id=self.chain_id,
-                numbers=Span(first=self.last_no + 1, last=self.last_no + 1),
-                first_seq=last.next_seq,
-                next_seq=last.next_seq,
-                from_ns=min(last.wall_ns, self.end_ns),
-                to_ns=self.end_ns,
-                reason=UNKNOWN_END,
-            )
+        next_seq = 0 if last is None else last.next_seq
+        yield Loss(
+            chain_id=self.chain_id,
+            numbers=Span(first=self.last_no + 1, last=self.last_no + 1),
+            first_seq=next_seq,
+            next_seq=next_seq,
+            from_ns=min(self.begin_ns if last is None else last.wall_ns, self.end_ns),
+            to_ns=self.end_ns,
+            reason=UNKNOWN_END,
+        )
+
+
+def in_order(missing: Sequence[Missing]) -> list[Missing]:
+    """Return the same, each with the time of the newest batch known before its first."""
+    found: list[Missing] = []
+    for one in missing:
+        unseen_ns = one.end_ns if one.is_named else 0
+        first_ns = min((known.wall_ns for known in one.known), default=unseen_ns)
+        before = [
+            known.wall_ns
+            for other in missing
+            if other.chain_id != one.chain_id
+            for known in other.known
+            if known.wall_ns < first_ns
+        ]
+        found.append(replace(one, begin_ns=max(before, default=0)))
+    return found
+
+
+def present_of(ledger: Ledger) -> Callable[[UUID, int], bool]:
+    """Return what says whether a batch is held, or has a receipt, as of now."""
+    present = {chain_id: _present(ledger, chain_id) for chain_id in ledger.starts}
+    return lambda chain_id, number: is_within(present.get(chain_id, ()), number)
+
+
+def _present(ledger: Ledger, chain_id: UUID) -> tuple[Span, ...]:
+    """Return the numbers of a salvaged chain that are held, or have a receipt."""
+    start = ledger.start_of(chain_id)
+    if start is None or start > 0:
+        return ()
+    there = [*ledger.salvaged, *(Span(first=run.first, last=run.last) for run in ledger.runs)]
+    return united(
+        Span(first=span.first - start, last=span.last - start)
+        for span in there
+        if start <= span.first < start + WINDOW
+    )
 
 
 async def missing_of(writer: Writer, chains: Iterable[UUID]) -> list[Missing]:
@@ -120,20 +164,16 @@ async def missing_of(writer: Writer, chains: Iterable[UUID]) -> list[Missing]:
 async def _missing(writer: Writer, chain_id: UUID, named: Named) -> Missing:
     ledger = writer.ledger
     start = ledger.start_of(chain_id)
-    present: tuple[Span, ...] = ()
-    if start is not None:
-        window = Span(first=start, last=start + WINDOW - 1)
-        there = [*ledger.salvaged, *(Span(first=run.first, last=run.last) for run in ledger.runs)]
-        present = united(
-            Span(first=span.first - start, last=span.last - start)
-            for span in there
-            if window.first <= span.first <= window.last
-        )
+    present = _present(ledger, chain_id)
     last_no = max([named.batch_no, *(span.last for span in present)])
     beside = {last_no}
     for hole in holes(present, last_no):
         beside |= {hole.first - 1, hole.last + 1}
-    headers = [] if start is None else await _headers(writer, start, sorted(beside))
+    headers: list[Header] = []
+    if start is not None:
+        window = Span(first=start, last=start + WINDOW - 1)
+        beside |= {held.batch_no for _, held in await writer.table.newest_held(window)}
+        headers = await _headers(writer, start, sorted(beside))
     is_last = any(
         header.batch_no == last_no and BatchFlag.LAST_BEFORE_STOP in header.flags
         for header in headers
@@ -144,6 +184,7 @@ async def _missing(writer: Writer, chain_id: UUID, named: Named) -> Missing:
         last_no=last_no,
         known=tuple(map(_known, headers)),
         end_ns=named.at_ns,
+        is_named=named.batch_no >= 0,
         is_ended=is_last or (named.is_sure and named.batch_no == last_no),
     )
 

@@ -20,8 +20,9 @@ import structlog
 
 from edge_agent.buffer.committing import Beginning
 from edge_agent.buffer.content import Damaged, Intact
+from edge_agent.buffer.disk import MIB, Disk
 from edge_agent.buffer.faults import BufferUnavailableError
-from edge_agent.buffer.log_check import log_fault
+from edge_agent.buffer.log_check import read_log
 from edge_agent.buffer.quarantine import files_of, folders, put_away, set_aside
 from edge_agent.buffer.reading import Limit, key_after, last_verified
 from edge_agent.buffer.records import Backlog, Head, Usage
@@ -33,6 +34,9 @@ KEY_ROTATION: Final = "key_rotation"
 
 log = structlog.get_logger()
 
+# The index of the log, the log with the first batch, and what folders need. Less room than this is
+# none: SQLite then cannot even read the file.
+START_BYTES: Final = MIB
 # To find what a new chain follows may take so long, after the start has looked at the file itself.
 LAST_LIMIT_S: Final = 2.0
 
@@ -90,12 +94,24 @@ async def examine(path: Path, *, origin: Origin, clock: Clock) -> Found:
     try:
         return await asyncio.to_thread(_examine, path, origin, clock)
     except (OSError, sqlite3.Error) as error:
-        raise BufferUnavailableError(f"{path}: {error}; see that the agent may write it") from error
+        remedy = "see that the agent may write it"
+        if _is_spent(Disk(path)):
+            remedy = "there is no room on its disk: free some, the buffer itself is left as it is"
+        raise BufferUnavailableError(f"{path}: {error}; {remedy}") from error
+
+
+def _is_spent(disk: Disk) -> bool:
+    """Return whether a disk has no room for what a start writes."""
+    space = disk.look()
+    return space is not None and space.free_bytes < START_BYTES
 
 
 def _examine(path: Path, origin: Origin, clock: Clock) -> Found:
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, "its folder cannot be written")
+    disk = Disk(path)
+    if _is_spent(disk) and disk.release():
+        log.error("ballast.released", path=str(disk.ballast))
     content = _content(path, origin, clock)
     if isinstance(content, Damaged):
         boot_count = 0 if content.last is None else content.last.header.boot_count
@@ -123,15 +139,29 @@ def _content(path: Path, origin: Origin, clock: Clock) -> Intact | Damaged:
         )
     if path.is_file() and path.stat().st_size:
         found = inspect_file(
-            path, gateway_id=origin.gateway_id, key=origin.key.verifying_key, clock=clock
+            path,
+            gateway_id=origin.gateway_id,
+            key=origin.key.verifying_key,
+            earlier=origin.earlier,
+            clock=clock,
         )
-        fault = log_fault(path.with_name(f"{path.name}-wal"))
-        if fault is None or isinstance(found, Damaged):
+        if isinstance(found, Damaged):
             return found
-        return Damaged(what=fault, last=found.head)
+        fault = _log_fault(path, found, origin)
+        return found if fault is None else Damaged(what=fault, last=found.head)
     if any(_is_content(file) for file in files_of(path)):
         return Damaged(what="a log without its database, or no file where one should be", last=None)
     return Intact(chains={})
+
+
+def _log_fault(path: Path, found: Intact, origin: Origin) -> str | None:
+    read = read_log(path.with_name(f"{path.name}-wal"))
+    if read.fault is not None or not read.behind:
+        return read.fault
+    # What reads damaged files loads where a transaction was cut off.
+    from edge_agent.buffer.forgotten import forgotten  # noqa: PLC0415 - see the line above
+
+    return forgotten(path, read.behind, found, origin)
 
 
 def _is_foreign(file: Path) -> bool:
@@ -147,10 +177,11 @@ def _beginning(path: Path, origin: Origin, content: Intact, clock: Clock) -> Beg
         if not folders(path):
             return beginning("enrol")
         return beginning("quarantine", _last_set_aside(path, origin, clock))
-    if content.head.header.key_id != origin.key.key_id:
-        is_next = key_after(path) == origin.key.key_id
-        return beginning(KEY_ROTATION if is_next else "reset")
-    return None
+    own, after = origin.key.key_id, key_after(path)
+    if content.head.header.key_id != own:
+        return beginning(KEY_ROTATION if after == own else "reset")
+    # A key that has said its last word signs nothing more in that chain, whoever brought it back.
+    return None if after in (own, None) else beginning("reset")
 
 
 def beginning(reason: str, previous: Head | None = None) -> Beginning:
@@ -185,7 +216,7 @@ def _last_set_aside(path: Path, origin: Origin, clock: Clock) -> Head | None:
             return last_verified(
                 file,
                 gateway_id=origin.gateway_id,
-                key=origin.key.verifying_key,
+                keys=origin.verifying_keys,
                 limit=Limit(clock, LAST_LIMIT_S),
             )
     return None

@@ -76,12 +76,12 @@ class Pages:
     def newest(self, number: int) -> bytes | None:
         """Return the newest version of a page; None where there is none."""
         frames = self._frames.get(number)
-        return self._of_log(frames[-1]) if frames else self.stored(number)
+        return self.of_log(frames[-1]) if frames else self.stored(number)
 
     def as_of(self, number: int, frame: int) -> bytes | None:
         """Return a page as it was when a frame of the log was written."""
         before = [one for one in self._frames.get(number, ()) if one <= frame]
-        return self._of_log(before[-1]) if before else self.stored(number)
+        return self.of_log(before[-1]) if before else self.stored(number)
 
     def stored(self, number: int) -> bytes | None:
         """Return a page of the database, whatever the log says."""
@@ -134,7 +134,8 @@ class Pages:
             frame += CHUNK_PAGES
         return found
 
-    def _of_log(self, frame: int) -> bytes | None:
+    def of_log(self, frame: int) -> bytes | None:
+        """Return the page in a frame of the log; None where it ends before."""
         stride = FRAME_HEADER_BYTES + schema.PAGE_BYTES
         return self._read(1, LOG_HEADER_BYTES + frame * stride + FRAME_HEADER_BYTES)
 

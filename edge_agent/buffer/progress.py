@@ -1,6 +1,7 @@
-"""How far a salvage has come, as it is kept in the buffer and as it is shown; plain values."""
+"""How far a salvage has come, as it is kept in the buffer; plain values."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum, auto
 from pathlib import Path
@@ -59,39 +60,16 @@ class Progress:
 
     def after(self, lot: Lot) -> Self:
         """Return the progress once a lot has been looked at."""
-        chains = (*self.chains, *(batch.header.chain_id for batch in lot.batches))
-        return replace(
-            self,
-            at=lot.end,
-            foreign=self.foreign + lot.foreign_count,
-            chains=tuple(dict.fromkeys(chains)),
-        )
+        progress = replace(self, at=lot.end, foreign=self.foreign + lot.foreign_count)
+        return progress.among(batch.header.chain_id for batch in lot.batches)
+
+    def among(self, chains: Iterable[UUID]) -> Self:
+        """Return the progress with these chains among those found."""
+        return replace(self, chains=tuple(dict.fromkeys((*self.chains, *chains))))
 
     def plus(self, count: int) -> Self:
         """Return the progress with so many more batches salvaged."""
         return replace(self, salvaged=self.salvaged + count)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Salvage:
-    """All quarantines together.
-
-    Attributes:
-        folders: how many there are.
-        unseen: of these, how many no operator has looked at.
-        is_running: whether something is being brought back now.
-        salvaged_batches: brought back.
-        lost_batches: known to have existed, and nowhere any more: told in signed loss events.
-        reason: why it does not go on; None while nothing is in its way.
-
-    """
-
-    folders: int = 0
-    unseen: int = 0
-    is_running: bool = False
-    salvaged_batches: int = 0
-    lost_batches: int = 0
-    reason: str | None = None
 
 
 def fact_of(folder: Path) -> str:

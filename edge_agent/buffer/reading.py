@@ -4,10 +4,10 @@ Also finds, in a damaged file, the newest batch that is still whole.
 """
 
 import sqlite3
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from edge_agent.buffer.records import Head
@@ -18,6 +18,9 @@ from edge_agent.wire.header import Header, batch_hash
 from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
 from edge_agent.wire.vocabulary import Hash
+
+Keys: TypeAlias = Mapping[Hash, VerifyingKey]
+"""Whose signatures count, by key id."""
 
 NEWEST_LOOKED_AT: Final = 8
 # What reading damaged bytes can raise besides our own errors: a value of another type (bytes where
@@ -80,29 +83,27 @@ def opened_read_only(path: Path, limit: Limit | None = None) -> Iterator[sqlite3
         yield connection
 
 
-def last_verified(path: Path, *, gateway_id: UUID, key: VerifyingKey, limit: Limit) -> Head | None:
+def last_verified(path: Path, *, gateway_id: UUID, keys: Keys, limit: Limit) -> Head | None:
     """Return the newest batch of a damaged file whose header and signature verify, if any.
 
     Newest first finds it at once unless the damage is there; then it is found from the other end,
     as far as the limit allows.
     """
-    with closing(_verified_heads(path, "DESC", gateway_id, key, limit)) as newest_first:
+    with closing(_verified_heads(path, "DESC", gateway_id, keys, limit)) as newest_first:
         found = next(newest_first, None)
     if found is None:
-        for head in _verified_heads(path, "ASC", gateway_id, key, limit):
+        for head in _verified_heads(path, "ASC", gateway_id, keys, limit):
             found = head
     return found
 
 
-def newest_verified(
-    path: Path, *, gateway_id: UUID, key: VerifyingKey, limit: Limit
-) -> Head | None:
+def newest_verified(path: Path, *, gateway_id: UUID, keys: Keys, limit: Limit) -> Head | None:
     """Return the newest batch of a buffer that nobody has open; None where none is readable.
 
     Only a few rows are looked at: how many are damaged is for the opening to find out.
     """
     few = f"DESC LIMIT {NEWEST_LOOKED_AT}"
-    with closing(_verified_heads(path, few, gateway_id, key, limit)) as heads:
+    with closing(_verified_heads(path, few, gateway_id, keys, limit)) as heads:
         return next(heads, None)
 
 
@@ -128,7 +129,7 @@ def key_after(path: Path) -> Hash | None:
 
 
 def _verified_heads(
-    path: Path, order: str, gateway_id: UUID, key: VerifyingKey, limit: Limit
+    path: Path, order: str, gateway_id: UUID, keys: Keys, limit: Limit
 ) -> Generator[Head, None, None]:
     """Yield what verifies, in this order, until damage or the limit stops the walk."""
     try:
@@ -137,7 +138,7 @@ def _verified_heads(
                 "SELECT position, batch_hash, header, signature FROM sealed"  # noqa: S608 - from above
                 f" WHERE position > 0 ORDER BY position {order}"
             ):
-                head = _verified_head(row, gateway_id, key)
+                head = _verified_head(row, gateway_id, keys)
                 if head is not None:
                     yield head
                 if limit.is_over():
@@ -147,14 +148,14 @@ def _verified_heads(
 
 
 def _verified_head(
-    row: tuple[int, bytes, bytes, bytes], gateway_id: UUID, key: VerifyingKey
+    row: tuple[int, bytes, bytes, bytes], gateway_id: UUID, keys: Keys
 ) -> Head | None:
     """Return the batch in this row of a damaged file, or None if it does not verify."""
     position, stored_hash, header_bytes, signature = row
     try:
         header = Header.unpack(header_bytes)
-        key.verify(BATCH_CONTEXT, header_bytes, signature)
-    except (RefusedError, TypeError):
+        keys[header.key_id].verify(BATCH_CONTEXT, header_bytes, signature)
+    except (RefusedError, TypeError, KeyError):
         return None
     if header.gateway_id != gateway_id or batch_hash(header_bytes) != stored_hash:
         return None

@@ -5,10 +5,10 @@ take bytes from wherever they lie.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
 from edge_agent.buffer.carving import (
@@ -16,17 +16,15 @@ from edge_agent.buffer.carving import (
     SEALED,
     Cell,
     Lookup,
-    columns,
     leaf_records,
     sealed_cells,
 )
 from edge_agent.buffer.giving_up import is_headstone
 from edge_agent.buffer.pages import Chunk, Pages
-from edge_agent.buffer.retention import Run
+from edge_agent.buffer.receipted import COLUMNS, Receipted, receipted
 from edge_agent.wire.batch import SignedBatch, open_body
 from edge_agent.wire.document import Document
 from edge_agent.wire.header import HEADER_SIZE, Header, batch_hash
-from edge_agent.wire.receipt import RECEIPT_SIZE, Receipt
 from edge_agent.wire.refusal import RefusedError
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
 from edge_agent.wire.vocabulary import HASH_SIZE, Hash
@@ -35,6 +33,9 @@ MAGIC: Final = b"EWBATCH1"
 # Of a stored batch: its hash, its header, its signature, its body.
 _HEADER: Final = slice(HASH_SIZE, HASH_SIZE + HEADER_SIZE)
 _SIGNATURE: Final = slice(HASH_SIZE + HEADER_SIZE, FIXED_BYTES)
+# Fields of a header (docs/wire-format.md section 2): offset 32 and 48.
+_CHAIN_ID: Final = slice(32, 48)
+_BATCH_NO: Final = slice(48, 56)
 # A lot ends at the first chunk with a batch, and after so many bytes without one.
 LOT_BYTES: Final = 16 * 1024 * 1024
 # Pages are written again and again with the same batches in them: so many are remembered.
@@ -43,19 +44,8 @@ REMEMBERED: Final = 16_384
 NAME_BYTES: Final = 16
 # More receipts than this were never waited for at once; a file that has more was made to.
 MOST_RECEIPTS: Final = 65_536
-# Types of the columns of `receipt` and `document` (SQLite file format, section 2.1).
-_RECEIPT: Final = (12 + 2 * RECEIPT_SIZE, 12 + 2 * HASH_SIZE)
+# Type of the digest in `document` (SQLite file format, section 2.1).
 _DIGEST: Final = 12 + 2 * HASH_SIZE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipted:
-    """Batches of one chain that all have had a receipt, and the newest of these."""
-
-    chain_id: UUID
-    first_no: int
-    last_no: int
-    receipt: Receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +59,24 @@ class Lot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighted:
-    """A batch whose header verifies and whose body is damaged."""
+    """A batch whose header verifies, whatever became of its body."""
 
     chain_id: UUID
     batch_no: int
     first_seq: int
     next_seq: int
     wall_ns: int
+
+    @classmethod
+    def of(cls, header: Header) -> Self:
+        """Return what a header tells."""
+        return cls(
+            chain_id=header.chain_id,
+            batch_no=header.batch_no,
+            first_seq=header.first_seq,
+            next_seq=header.next_seq,
+            wall_ns=header.wall_ns,
+        )
 
 
 class Remains:
@@ -116,11 +117,11 @@ class Remains:
         """Return every run of receipts that is what was stored."""
         found: dict[Hash, Receipted] = {}
         for row_id, serials, cell in self._records():
-            if len(serials) != 4 or serials[2:] != _RECEIPT or len(found) >= MOST_RECEIPTS:
+            if serials[2:] != COLUMNS or len(found) >= MOST_RECEIPTS:
                 continue
             content = cell.content(cell.total, self._pages.newest)
-            one = None if content is None else self._receipted(row_id, content, serials)
-            if one is None:
+            one = None if content is None else receipted(row_id, content, serials)
+            if one is None or one.receipt.gateway_id != self._gateway_id:
                 continue
             known = found.get(one.receipt.batch_hash)
             if known is None or one.first_no < known.first_no:
@@ -140,23 +141,29 @@ class Remains:
                     known.add(document.digest)
                     yield document
 
-    def sighted(self, most: int) -> Iterator[Sighted]:
-        """Yield batches of which only the header is left, up to so many."""
+    def sighted(
+        self, most: int, is_present: Callable[[UUID, int], bool] = lambda *_: False
+    ) -> Iterator[Sighted]:
+        """Yield batches by their headers, up to so many; not those that are present."""
         for chunk in self._pages.chunks(0):
             for cell, frame in _cells(chunk):
-                header = self._header(cell, frame)
+                header = self._header(cell, frame, is_present)
                 if header is None:
                     continue
-                yield Sighted(
-                    chain_id=header.chain_id,
-                    batch_no=header.batch_no,
-                    first_seq=header.first_seq,
-                    next_seq=header.next_seq,
-                    wall_ns=header.wall_ns,
-                )
+                yield Sighted.of(header)
                 most -= 1
                 if most <= 0:
                     return
+
+    def sighted_at(
+        self, frames: Iterable[int], is_present: Callable[[UUID, int], bool]
+    ) -> Iterator[Sighted]:
+        """Yield batches that begin in some frames of the log by their headers, as `sighted`."""
+        for frame in frames:
+            for cell in sealed_cells(self._pages.of_log(frame) or b""):
+                header = self._header(cell, frame, is_present)
+                if header is not None:
+                    yield Sighted.of(header)
 
     def _records(self) -> Iterator[tuple[int, tuple[int, ...], Cell]]:
         for chunk in self._pages.chunks(0):
@@ -188,11 +195,13 @@ class Remains:
                     return batch if is_ours else None
         return None
 
-    def _header(self, cell: Cell, frame: int | None) -> Header | None:
-        """Return the header in a cell, if it is one of ours, once."""
+    def _header(
+        self, cell: Cell, frame: int | None, is_present: Callable[[UUID, int], bool]
+    ) -> Header | None:
+        """Return the header in a cell, if it is one of ours that is not present, once."""
         for lookup in self._lookups(frame):
             head = self._head(cell, lookup, is_straight=False)
-            if head is None or self._is_seen(head[0]):
+            if head is None or self._is_seen(head[0]) or is_present(*_name(head[0])):
                 continue
             if self._is_ours(*head):
                 self._remember(head[0])
@@ -243,27 +252,6 @@ class Remains:
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
 
-    def _receipted(self, last: int, content: bytes, serials: tuple[int, ...]) -> Receipted | None:
-        """Return the run in a record of the receipt table, if its row is what was stored."""
-        try:
-            _, first, packed, digest = columns(content, serials)
-            if not isinstance(first, int) or not isinstance(packed, bytes):
-                return None
-            run = Run(first=first, last=last, receipt=packed)
-            receipt = Receipt.unpack(packed)
-            is_good = run.sha256 == digest and receipt.gateway_id == self._gateway_id
-        except (RefusedError, ValueError, OverflowError):
-            return None
-        first_no = receipt.batch_no - (last - first)
-        if not is_good or first_no < 0:
-            return None
-        return Receipted(
-            chain_id=receipt.chain_id,
-            first_no=first_no,
-            last_no=receipt.batch_no,
-            receipt=receipt,
-        )
-
 
 def _cells(chunk: Chunk) -> Iterator[tuple[Cell, int | None]]:
     """Yield the cells of batches in a chunk, with the frame of the log that each is in."""
@@ -277,6 +265,11 @@ def _cells(chunk: Chunk) -> Iterator[tuple[Cell, int | None]]:
             for cell in sealed_cells(chunk.page_at(index)):
                 yield cell, frame
         at = content.find(SEALED, at + 1)
+
+
+def _name(header_bytes: bytes) -> tuple[UUID, int]:
+    """Return chain and number that a header states, verified or not."""
+    return UUID(bytes=header_bytes[_CHAIN_ID]), int.from_bytes(header_bytes[_BATCH_NO], "little")
 
 
 def _document(content: bytes) -> Document | None:

@@ -6,30 +6,31 @@ brought back, so that a kill at any moment loses nothing and repeats little. New
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Never
+from uuid import UUID
 
 import structlog
 
 from edge_agent.buffer.adopting import Salvaged, adopt
 from edge_agent.buffer.faults import BufferFullError, BufferUnavailableError
-from edge_agent.buffer.missing import missing_of
+from edge_agent.buffer.missing import in_order, missing_of, present_of
 from edge_agent.buffer.pages import Pages
-from edge_agent.buffer.progress import Progress, Salvage, Step, fact_of
+from edge_agent.buffer.progress import Progress, Step, fact_of
 from edge_agent.buffer.quarantine import folders, is_closed, is_seen
 from edge_agent.buffer.reading import DAMAGE_ERRORS
-from edge_agent.buffer.remains import Remains, by_number
+from edge_agent.buffer.receipted import unsettled
+from edge_agent.buffer.remains import Remains, Sighted, by_number
+from edge_agent.buffer.salvage import Salvage, Tell
 from edge_agent.buffer.store import Buffer
 from edge_agent.buffer.writing import Writer
 from edge_agent.clock import NS_PER_S, Clock
 from edge_agent.wire.batch import Origin
 from edge_agent.wire.canonical import JsonValue
 from edge_agent.wire.events import Event
-
-Tell = Callable[[Sequence[Event]], Awaitable[None]]
 
 # Storage that is full or refuses is tried again so often.
 PAUSE_NS: Final = 60 * NS_PER_S
@@ -154,7 +155,9 @@ class Salvager:
             documents = remains.documents()
             while (document := await asyncio.to_thread(next, documents, None)) is not None:
                 await self._adopt(work, Salvaged(documents=(document,)))
-            step = replace(work.progress, step=Step.BATCHES, size=pages.size)
+            step = replace(
+                work.progress, step=Step.BATCHES, size=pages.size, chains=unsettled(receipted)
+            )
             await self._adopt(work, Salvaged(receipted=receipted), step)
 
     async def _take_batches(self, work: Work) -> None:
@@ -173,16 +176,15 @@ class Salvager:
 
     async def _tell_losses(self, pending: Sequence[Work]) -> None:
         """Tell, signed, which batches of the old chains are nowhere any more."""
+        sighted: dict[tuple[UUID, int], Sighted] = {}
+        for work in pending:
+            found = await self._sighted(work)
+            work.progress = work.progress.among(chain for chain, _ in found)
+            sighted |= found
         chains = {chain for work in pending for chain in work.progress.chains}
         async with self._lent() as writer:
             missing = await missing_of(writer, chains)
-        if any(one.holes for one in missing):
-            for work in pending:
-                async with self._remains(work.folder) as (_, remains):
-                    found = await asyncio.to_thread(
-                        lambda: by_number(remains.sighted(MOST_SIGHTED))
-                    )
-                missing = [one.seen(found) for one in missing]
+        missing = in_order([one.seen(sighted) for one in missing])
         now = self._clock.now()
         losses = [loss for one in missing for loss in one.losses()]
         lost = {one.chain_id: one.lost_count for one in missing}
@@ -210,6 +212,15 @@ class Salvager:
                 salvaged=work.progress.salvaged,
                 lost=work.progress.lost,
                 foreign=work.progress.foreign,
+            )
+
+    async def _sighted(self, work: Work) -> Mapping[tuple[UUID, int], Sighted]:
+        """Return batches that are nowhere but for their headers."""
+        async with self._lent() as writer:
+            is_present = present_of(writer.ledger)
+        async with self._remains(work.folder) as (_, remains):
+            return await asyncio.to_thread(
+                lambda: by_number(remains.sighted(MOST_SIGHTED, is_present))
             )
 
     async def _adopt(

@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 from edge_agent.buffer.connection import Database, Row
-from edge_agent.buffer.giving_up import GivenUp
+from edge_agent.buffer.giving_up import Copy, GivenUp
 from edge_agent.buffer.records import Held
 from edge_agent.buffer.retention import Run, Span, hash_of_span
 from edge_agent.wire.batch import SignedBatch
@@ -106,14 +106,22 @@ class Table:
                 (span.last, span.first, hash_of_span(span.first, span.last)),
             )
 
-    async def stored(self, span: Span, most: int) -> list[tuple[int, bytes, bytes]]:
-        """Return position, header and body of the oldest batches of the span, up to so many."""
+    async def stored(self, span: Span, most: int) -> list[Copy]:
+        """Return the oldest batches of the span, up to so many."""
         found = await self._database.rows(
-            "SELECT position, header, body FROM sealed"
+            "SELECT position, batch_hash, header, body FROM sealed"
             " WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?",
             (span.first, span.last, most),
         )
-        return [(_integer(row[0]), _bytes(row[1]), _bytes(row[2])) for row in found]
+        return [
+            Copy(
+                position=_integer(row[0]),
+                batch_hash=_bytes(row[1]),
+                header=_bytes(row[2]),
+                body=_bytes(row[3]),
+            )
+            for row in found
+        ]
 
     async def replace_salvaged(self, gone: Iterable[Span], new: Iterable[Span]) -> None:
         """Bring the stored positions of salvaged batches up to date."""

@@ -17,6 +17,7 @@ from edge_agent.buffer.emptied import read_spans
 from edge_agent.buffer.reading import (
     DAMAGE_ERRORS,
     DamagedError,
+    Keys,
     Limit,
     last_verified,
     opened_read_only,
@@ -38,6 +39,14 @@ __all__ = ["AT_START", "THOROUGH", "Damaged", "Depth", "Intact", "inspect_file"]
 
 PASSING_CODES: Final = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_FULL}
+)
+# The index of the log is made anew by whoever opens the file: that there is no room for it, or
+# that it cannot be locked, says nothing of what is in the file (sqlite.org/rescode.html).
+PASSING_EXTENDED_CODES: Final = frozenset(
+    {
+        *(sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE),
+        *(sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_SHMMAP),
+    }
 )
 
 
@@ -73,40 +82,49 @@ def inspect_file(
     *,
     gateway_id: UUID,
     key: VerifyingKey,
+    earlier: Iterable[VerifyingKey] = (),
     depth: Depth = AT_START,
     clock: Clock | None = None,
 ) -> Intact | Damaged:
     """Return what is in the buffer's file.
 
-    A signature of an earlier key of this gateway is not verified: the present key cannot, and the
-    chain of hashes up to a signed head binds its header all the same.
+    A signature by a key that is not here any more is not verified: the chain of hashes up to a
+    signed head binds its header all the same.
+
+    Args:
+        path: of the file.
+        gateway_id: whose batches they must be.
+        key: the present signing key.
+        earlier: keys that signed before it, as far as they are still known.
+        depth: how much of it is verified.
+        clock: None: the machine's.
 
     Raises:
         sqlite3.OperationalError: the file is in use, or there is no memory; no word on its bytes.
 
     """
-    clock = clock or SystemClock()
+    clock, keys = clock or SystemClock(), {one.key_id: one for one in (*earlier, key)}
     limit = Limit(clock, depth.limit_s)
     try:
         _verify_file_header(path)
         with opened_read_only(path, limit) as connection:
-            return _Inspection(connection, gateway_id, key, depth).intact(limit.is_near)
+            return _Inspection(connection, gateway_id, keys, depth).intact(limit.is_near)
     except (DamagedError, *DAMAGE_ERRORS) as error:
         if isinstance(error, sqlite3.Error) and is_passing(error):
             raise
         limit = Limit(clock, depth.limit_s / 2)
-        last = last_verified(path, gateway_id=gateway_id, key=key, limit=limit)
+        last = last_verified(path, gateway_id=gateway_id, keys=keys, limit=limit)
         return Damaged(what=str(error), last=last)
 
 
 def first_fault(frames: Iterable[BatchFrame], origin: Origin) -> str | None:
     """Return what is wrong with the first of these batches that is not what was signed."""
-    key = origin.key.verifying_key
+    keys = origin.verifying_keys
     for frame in frames:
         try:
             header = Header.unpack(frame.header_bytes)
-            if header.key_id == key.key_id:
-                key.verify(BATCH_CONTEXT, frame.header_bytes, frame.signature)
+            if header.key_id in keys:
+                keys[header.key_id].verify(BATCH_CONTEXT, frame.header_bytes, frame.signature)
             if FrameFlag.HEADSTONE in frame.flags:
                 open_headstone(header, frame.body)
             else:
@@ -119,7 +137,7 @@ def first_fault(frames: Iterable[BatchFrame], origin: Origin) -> str | None:
 def is_passing(error: sqlite3.Error) -> bool:
     """Return whether an error says nothing about the bytes of the file."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in PASSING_CODES
+    return code is not None and (code & 0xFF in PASSING_CODES or code in PASSING_EXTENDED_CODES)
 
 
 def _verify_file_header(path: Path) -> None:
@@ -153,11 +171,11 @@ class _Inspection:
     """One look at a file: its tables, its receipts, then its batches."""
 
     def __init__(
-        self, connection: sqlite3.Connection, gateway_id: UUID, key: VerifyingKey, depth: Depth
+        self, connection: sqlite3.Connection, gateway_id: UUID, keys: Keys, depth: Depth
     ) -> None:
         self._connection = connection
         self._gateway_id = gateway_id
-        self._key = key
+        self._keys = keys
         self._depth = depth
 
     def intact(self, is_late: Callable[[], bool]) -> Intact:
@@ -183,7 +201,7 @@ class _Inspection:
             raise DamagedError("the newest batches are missing")
         books = Books(
             gateway_id=self._gateway_id,
-            key=self._key,
+            keys=self._keys,
             chains=chains,
             receipted_hashes=_receipted_hashes(runs, chains),
             waiting=tuple(without(waiting(runs, head, salvaged), gone)),
@@ -194,7 +212,7 @@ class _Inspection:
         if not is_late():
             self._verify_documents(is_late)
         return Intact(
-            head=None if newest is None else verified_head(newest, self._key),
+            head=None if newest is None else verified_head(newest, self._keys),
             runs=runs,
             salvaged=salvaged,
             verified_from=walk.verified_from,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from edge_agent.buffer.giving_up import GivenUp, given_up, is_headstone
+from edge_agent.buffer.giving_up import Copy, GivenUp, given_up, is_headstone
 from edge_agent.buffer.quota import body_pages
 from edge_agent.buffer.retention import Span, is_within
 from edge_agent.buffer.table import Table
@@ -45,7 +45,7 @@ async def oldest_readings(
             step, since = await asyncio.to_thread(_taken, stored, since, missing)
             found += step
             missing -= sum(map(freed_pages, step))
-            first = stored[-1][0] + 1
+            first = stored[-1].position + 1
         if missing <= 0:
             break
     return tuple(found)
@@ -57,11 +57,11 @@ async def chosen(
     """Return what stays of these batches; what is whole and has no readings is left alone."""
     found: list[GivenUp] = []
     for span in spans:
-        for position, header, body in await table.stored(span, span.last - span.first + 1):
-            is_stone = is_within(emptied, position)
-            if is_stone and is_headstone(header, body):
+        for stored in await table.stored(span, span.last - span.first + 1):
+            is_stone = is_within(emptied, stored.position)
+            if is_stone and is_headstone(stored.header, stored.body):
                 continue
-            one = await asyncio.to_thread(given_up, position, header, body, since=position)
+            one = await asyncio.to_thread(given_up, stored, since=stored.position)
             if one.readings or not one.body:
                 found.append(replace(one, readings=0) if is_stone else one)
     return tuple(found)
@@ -72,21 +72,19 @@ def freed_pages(one: GivenUp) -> int:
     return body_pages(one.body_bytes) - body_pages(len(one.body))
 
 
-def _taken(
-    stored: Sequence[tuple[int, bytes, bytes]], since: int, missing: int
-) -> tuple[list[GivenUp], int]:
+def _taken(stored: Sequence[Copy], since: int, missing: int) -> tuple[list[GivenUp], int]:
     """Return those of these batches that are given up, and where readings may stand behind them.
 
     Unpacking takes long: off the loop.
     """
     taken: list[GivenUp] = []
-    for position, header, body in stored:
+    for copy in stored:
         if missing <= 0:
             break
-        one = given_up(position, header, body, since=since)
+        one = given_up(copy, since=since)
         if one.header.record_count == 0:
             continue
-        since = position + 1
+        since = copy.position + 1
         if freed_pages(one) > 0:
             taken.append(one)
             missing -= freed_pages(one)

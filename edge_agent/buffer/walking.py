@@ -12,14 +12,14 @@ from typing import Final
 from uuid import UUID
 
 from edge_agent.buffer.content import Tally
-from edge_agent.buffer.reading import DamagedError
+from edge_agent.buffer.reading import DamagedError, Keys
 from edge_agent.buffer.records import Head, Held
 from edge_agent.buffer.retention import Span, is_within, without
 from edge_agent.wire.batch import open_body
 from edge_agent.wire.chain import successor_fault
 from edge_agent.wire.header import Header, batch_hash
 from edge_agent.wire.headstone import open_headstone
-from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
+from edge_agent.wire.signing import BATCH_CONTEXT
 from edge_agent.wire.vocabulary import NO_HASH, Hash
 
 # Fields of a header (docs/wire-format.md section 2): offset 16, 32, 48 and 120.
@@ -57,7 +57,7 @@ class Books:
 
     Attributes:
         gateway_id: whose batches they must be.
-        key: what they must be signed with, where they name it.
+        keys: what they must be signed with, where they name one of them.
         chains: first position of each chain and its id, rising.
         receipted_hashes: by position, of the newest batch of each run.
         waiting: positions that must be held, rising.
@@ -66,7 +66,7 @@ class Books:
     """
 
     gateway_id: UUID
-    key: VerifyingKey
+    keys: Keys
     chains: Sequence[tuple[int, bytes]]
     receipted_hashes: Mapping[int, Hash]
     waiting: Sequence[Span]
@@ -234,7 +234,7 @@ class Walk:
 
     def _verify_whole(self, stored: Stored, before: Stored | None) -> None:
         """Check every byte of a batch: signature, rules towards the one before, body."""
-        header = verified_head(stored, self._books.key).header
+        header = verified_head(stored, self._books.keys).header
         if not header.is_genesis and before is not None and before.position == stored.position - 1:
             fault = successor_fault(Header.unpack(before.header), header)
             if fault is not None:
@@ -251,15 +251,16 @@ class Walk:
         return is_within(self._books.emptied, stored.position)
 
 
-def verified_head(stored: Stored, key: VerifyingKey) -> Head:
-    """Return a row as a head, its signature checked where the present key made it.
+def verified_head(stored: Stored, keys: Keys) -> Head:
+    """Return a row as a head, its signature checked where the key that made it is known.
 
     Raises:
         RefusedError: header or signature are not what was signed.
 
     """
     header = Header.unpack(stored.header)
-    if header.key_id == key.key_id:
+    key = keys.get(header.key_id)
+    if key is not None:
         key.verify(BATCH_CONTEXT, stored.header, stored.signature)
     return Head(position=stored.position, header=header, batch_hash=stored.batch_hash)
 

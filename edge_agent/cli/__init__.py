@@ -10,8 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
-from typing import Final, Protocol, cast
+from typing import Final, NoReturn, Protocol, cast
 
 from edge_agent.errors import OperatorError
 from edge_agent.logs import keep_out
@@ -69,6 +68,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: that takes twelve modules."""
+
+    def __call__(self, *_: object) -> NoReturn:
+        from importlib.metadata import version  # noqa: PLC0415 - see above
+
+        print(version("emissionwatch-edge"))
+        sys.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     width = max(map(len, COMMANDS))
     lines = "\n".join(f"  {name:{width}}  {says}" for name, says in COMMANDS.items())
@@ -78,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"commands:\n{lines}\n\n`edge-agent COMMAND --help` tells more.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=version("emissionwatch-edge"))
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
     rest = parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     rest.required = False  # or it would be named in the error when the command is missing

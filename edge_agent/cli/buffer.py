@@ -16,7 +16,8 @@ from edge_agent.config.loading import load_plan
 from edge_agent.config.model import DEFAULT_CONFIG
 from edge_agent.config.plan import Plan
 from edge_agent.errors import ExitCode, OperatorError
-from edge_agent.identity import load_signing_key
+from edge_agent.identity import NextKey, load_signing_key
+from edge_agent.technician.in_words import told
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,8 +79,13 @@ def buffer_facts(path: Path) -> dict[str, str | int | None]:
 def _verify(plan: Plan, *, as_json: bool) -> int:
     path, gateway = plan.settings.buffer.path, plan.settings.gateway
     facts = buffer_facts(path)
-    key = load_signing_key(gateway.key_file).verifying_key
-    found = inspect_file(path, gateway_id=gateway.id, key=key, depth=THOROUGH)
+    found = inspect_file(
+        path,
+        gateway_id=gateway.id,
+        key=load_signing_key(gateway.key_file).verifying_key,
+        earlier=NextKey(key_file=gateway.key_file).earlier,
+        depth=THOROUGH,
+    )
     if isinstance(found, Damaged):
         last = None if found.last is None else found.last.header.batch_no
         _print(
@@ -94,6 +100,5 @@ def _print(facts: dict[str, str | int | None], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts))
         return
-    width = max(map(len, facts))
-    for name, fact in facts.items():
-        print(f"{name:{width}}  {'none' if fact is None else fact}")
+    for line in told(facts):
+        print(line)

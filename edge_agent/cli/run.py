@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     plan = reading.plan()
     require_libraries({device.protocol for device in plan.devices})
     logs.configure(plan.settings.log.level)
-    running = agent.run(plan, reread)
+    running = agent.run(plan, reread, software=reading.software)
     del plan  # the agent keeps what it needs of it
     memory.settle()
     faults: list[str] = []

@@ -13,8 +13,8 @@ from edge_agent.cli.buffer import buffer_facts
 from edge_agent.config.model import DEFAULT_CONFIG
 from edge_agent.errors import ExitCode, OperatorError
 from edge_agent.technician.asking import asked
+from edge_agent.technician.in_words import in_words, told
 from edge_agent.technician.places import Places, places_of
-from edge_agent.wire.canonical import JsonValue
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,8 +37,8 @@ def main(arguments: Sequence[str]) -> int:
     if status is None:
         _tell_stopped(places, as_json=known.json)
         return ExitCode.FAILURE
-    told = {"running": True, **status, "problems": list(places.problems)}
-    print(json.dumps(told) if known.json else _in_words(status))
+    whole = {"running": True, **status, "problems": list(places.problems)}
+    print(json.dumps(whole) if known.json else in_words(status))
     return ExitCode.FAILURE if status["alarms"] or places.problems else ExitCode.OK
 
 
@@ -55,24 +55,5 @@ def _tell_stopped(places: Places, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"running": False, "buffer": facts, "problems": problems}))
         return
-    for name, fact in facts.items():
-        print(f"  {name}: {fact}")
-
-
-def _in_words(status: dict[str, JsonValue]) -> str:
-    lines: list[str] = []
-    for part, facts in status.items():
-        match facts:
-            case dict():
-                lines += [f"{part}", *(f"  {name}: {fact}" for name, fact in facts.items())]
-            case list():
-                lines += [f"{part}: {len(facts)}", *(f"  {_line(fact)}" for fact in facts)]
-            case _:
-                lines.append(f"{part}: {facts}")
-    return "\n".join(lines)
-
-
-def _line(fact: JsonValue) -> str:
-    if not isinstance(fact, dict):
-        return str(fact)
-    return ", ".join(f"{name} {value}" for name, value in fact.items() if value is not None)
+    for line in told(facts):
+        print(f"  {line}")

@@ -32,6 +32,11 @@ class Reading:
         (`config.editions.plan_at_start`).
         """
         arguments = (str(agent_toml), json.dumps(dict(overrides)), json.dumps(at_start))
+        self.software = ""
+        """What of this product is installed; known with the plan.
+
+        Looking it up takes twelve modules: they too end with the process.
+        """
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this module
             (sys.executable, "-m", __name__, *arguments),
             stdin=subprocess.DEVNULL,
@@ -51,17 +56,20 @@ class Reading:
             code = self._process.returncode
             raise RuntimeError(f"reading the configuration ended with code {code}")
         match pickle.loads(told):  # noqa: S301 - see the module
-            case Plan() as plan:
+            case Plan() as plan, str() as software:
+                self.software = software
                 return plan
-            case ConfigurationError() as error:
+            case ConfigurationError() as error, _:
                 raise error
             case other:
-                raise TypeError(f"a {type(other).__name__} is no plan")
+                raise TypeError(f"{type(other).__name__}: no plan")
 
 
 def main() -> None:
     """Read what the arguments name, and write the plan or the error to standard output."""
     # Only here: who waits for the plan needs nothing of this.
+    from importlib.metadata import version  # noqa: PLC0415 - see above
+
     from edge_agent.config.editions import plan_at_reload, plan_at_start  # noqa: PLC0415 - see above
 
     agent_toml, overrides, at_start = sys.argv[1:]
@@ -71,7 +79,7 @@ def main() -> None:
         told = read(Path(agent_toml), environ=os.environ, overrides=json.loads(overrides))
     except ConfigurationError as error:
         told = error
-    pickle.dump(told, sys.stdout.buffer)
+    pickle.dump((told, version("emissionwatch-edge")), sys.stdout.buffer)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ device be silent, nothing is answered.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from edge_agent.clock import Clock
@@ -20,27 +21,6 @@ SERIAL_NUMBER: Final = "000001"
 STX: Final = 0x02
 ETX: Final = 0x03
 BCC_DIGITS: Final = 2
-
-
-@asynccontextmanager
-async def bayern_hessen(
-    instruments: Sequence[Instrument], *, host: str, port: int, clock: Clock
-) -> AsyncIterator[tuple[int, ...]]:
-    """Be instruments on ports that follow, until the block ends.
-
-    Yields:
-        The ports.
-
-    Raises:
-        OperatorError: a port is in use.
-
-    """
-
-    def serve(instrument: Instrument, wanted: int) -> AbstractAsyncContextManager[int]:
-        return serving(instrument, host=host, port=wanted, clock=clock)
-
-    async with on_ports(instruments, port, serve) as ports:
-        yield ports
 
 
 @asynccontextmanager
@@ -113,3 +93,7 @@ def frame(text: str) -> bytes:
     for octet in octets:
         check ^= octet
     return octets + f"{check:02X}".encode()
+
+
+bayern_hessen = partial(on_ports, serving)
+"""Be instruments on ports that follow, until the block ends; see `on_ports`."""

@@ -6,8 +6,9 @@ takes what it measures off line. While the scenario lets the device be silent, i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from edge_agent.clock import NS_PER_S, Clock
@@ -21,27 +22,6 @@ PERIOD_NS: Final = NS_PER_S // 2
 NS_PER_MS: Final = 1_000_000
 # Steps of its resolution that a value moves before it is worth an event.
 DEADBAND: Final = 100
-
-
-@asynccontextmanager
-async def dnp3(
-    instruments: Sequence[Instrument], *, host: str, port: int, clock: Clock
-) -> AsyncIterator[tuple[int, ...]]:
-    """Be outstations on ports that follow, all of one address.
-
-    Yields:
-        The ports.
-
-    Raises:
-        OperatorError: a port is in use.
-
-    """
-
-    def serve(instrument: Instrument, wanted: int) -> AbstractAsyncContextManager[int]:
-        return serving(instrument, host=host, port=wanted, clock=clock)
-
-    async with on_ports(instruments, port, serve) as ports:
-        yield ports
 
 
 @asynccontextmanager
@@ -117,3 +97,7 @@ def _is_event(outstation: Outstation, state: State, point: Dnp3Point) -> bool:
     if is_event:
         outstation.told[key] = state
     return is_event
+
+
+dnp3 = partial(on_ports, serving)
+"""Be outstations of one address on ports that follow, until the block ends; see `on_ports`."""

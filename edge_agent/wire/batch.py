@@ -100,6 +100,12 @@ class Origin:
     confirmations: tuple[Mapping[str, JsonValue], ...] = ()
     earlier: tuple[VerifyingKey, ...] = ()
 
+    @property
+    def verifying_keys(self) -> Mapping[Hash, VerifyingKey]:
+        """By key id, every key whose signature counts."""
+        present = self.key.verifying_key
+        return {one.key_id: one for one in (*self.earlier, present)}
+
 
 def seal(
     rows: RowArray,

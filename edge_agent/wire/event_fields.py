@@ -87,6 +87,9 @@ def _matches(pattern: re.Pattern[str]) -> Form:
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
+is_hash: Final[Form] = _matches(_HASH)
+
+
 def _one_of(*words: str) -> Form:
     return lambda value: isinstance(value, str) and value in words
 

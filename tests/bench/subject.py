@@ -161,8 +161,13 @@ def end(process: "subprocess.Popen[bytes] | None", limit_s: float = 15.0) -> Non
 
 
 def python_environment() -> dict[str, str]:
-    """Return the environment both subjects run in."""
-    return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[1])}
+    """Return the environment both subjects run in.
+
+    Bytecode is kept, as pip leaves it on a gateway: without it a start compiles what is ours, and
+    not the libraries, which were installed.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[1])}
 
 
 def _server(folder: Path) -> str:

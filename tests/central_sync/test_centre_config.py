@@ -1,6 +1,10 @@
 """The centre's settings: where they come from, and every problem at once."""
 
+import re
+from collections.abc import Iterator
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
+from typing import cast, get_args, get_type_hints
 
 import pytest
 
@@ -13,6 +17,18 @@ from central_sync.config import (
     is_loopback,
     load_settings,
 )
+from central_sync.programs.plan import (
+    Assignment,
+    Facility,
+    MonitoringSystem,
+    Operating,
+    Plan,
+    Unit,
+)
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "configuration.md").read_text(encoding="utf-8")
+CALCULATIONS = (DOCS / "calculations.md").read_text(encoding="utf-8")
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -150,3 +166,49 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 )
 def test_loopback_is_what_no_other_machine_reaches(host: str, *, is_local: bool) -> None:
     assert is_loopback(host) is is_local
+
+
+def leaves(kind: type, path: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every key of a kind of settings, with its default."""
+    hints = get_type_hints(kind)
+    for one in fields(kind):
+        inner = next(filter(is_dataclass, (hints[one.name], *get_args(hints[one.name]))), None)
+        if inner is not None:
+            yield from leaves(cast("type", inner), f"{path}{one.name}.")
+            continue
+        default = one.default if one.default_factory is MISSING else one.default_factory()
+        yield f"{path}{one.name}", default
+
+
+def as_the_page_writes(default: object) -> str:
+    match default:
+        case None:
+            return "none"
+        case bool():
+            return f"`{str(default).lower()}`"
+        case tuple():
+            return f"`{list(default)}`"
+        case _:
+            return f"`{default}`"
+
+
+def test_the_page_has_a_row_for_every_key_with_its_default() -> None:
+    keys = dict(leaves(CentreSettings))
+    assert len(keys) > 10
+    for key, default in keys.items():
+        assert f"| `{key}` | {as_the_page_writes(default)} |" in PAGE
+
+
+def test_the_page_has_no_row_for_a_key_that_is_not_there() -> None:
+    _, _, section = PAGE.partition("\n## 9. centre.toml\n")
+    written = {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
+    assert written == {key for key, _ in leaves(CentreSettings)}
+
+
+def test_every_key_of_the_plan_is_in_its_sample() -> None:
+    _, _, rest = CALCULATIONS.partition("\n## 8. The plan\n")
+    sample = rest.partition("```toml\n")[2].partition("```")[0]
+    for kind in (Plan, Facility, Unit, MonitoringSystem, Operating, Assignment):
+        for one in fields(kind):
+            name = "from" if one.name == "from_ns" else one.name
+            assert re.search(rf"\b{name}\b", sample), f"{kind.__name__}.{name}"

@@ -1,6 +1,7 @@
 """What devices send unasked: taken once, durable before it is acknowledged, its losses told."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from edge_agent.drivers.base import Delivery, Loss
 from edge_agent.pipeline import MARKS_KEPT, Waiting, commit_due_at
 from edge_agent.recent import Recent
 from edge_agent.wire.readings import Readings
-from tests.edge_agent.buffer.gateway import Gateway, Portion
+from tests.edge_agent.buffer.gateway import Gateway, Portion, raw_of
+from tests.edge_agent.buffer.storage_faults import Failing
 from tests.edge_agent.line import S, Shelf, SteppedClock, intake_of, scan_of
 
 MESSAGE = Delivery(scans=(scan_of(2),), mark=b"one")
@@ -127,6 +129,44 @@ async def test_waiting_for_storage_that_refuses_ends_in_time() -> None:
 @pytest.mark.asyncio
 async def test_nothing_that_waits_is_durable_at_once() -> None:
     assert await intake_of(SteppedClock()).durable(0)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Return once something is so that only other tasks can bring about."""
+    async with asyncio.timeout(20):
+        while not is_so():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_message", [True, False])
+async def test_a_message_that_storage_refuses_is_not_acknowledged_nor_taken_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_message: bool
+) -> None:
+    """Whoever sent it keeps it; what comes in behind it waits with it, and is not lost."""
+    gateway, clock = Gateway(tmp_path), SteppedClock()
+    intake = intake_of(clock, interval_s=1)
+    async with gateway.opened() as buffer, asyncio.TaskGroup() as group:
+        committer = Committer(intake, buffer)
+        failing = Failing(buffer._writer.database, monkeypatch)
+        failing.refuses = True
+        intake.deliver(MESSAGE if is_message else replace(MESSAGE, mark=b""))
+        committing = group.create_task(committer.run())
+        await until(lambda: committer.is_blocked)
+        if not is_message:
+            await until(lambda: buffer.storage().volatile_readings == 2)
+        intake.hand_over(scan_of(1, raw=1))
+        assert not await intake.durable(clock.mono_ns + 5 * S)
+        assert (buffer.storage().volatile_readings == 0) == is_message
+        failing.refuses = False
+        intake.hand_over(scan_of(1, raw=2))
+        await until(lambda: not committer.is_blocked)
+        intake.end()
+        await committing
+        assert await intake.durable(clock.mono_ns)
+        assert await buffer.marks() == ([b"one"] if is_message else [])
+        frames = await buffer.frames(await buffer.unreceipted(100))
+    assert [raw for frame in frames for raw in raw_of(frame)] == [0, 0, 1, 2]
 
 
 @pytest.mark.asyncio

@@ -5,13 +5,12 @@ FAILING_CALLS raises the count, FAILING_CALLS_SEED repeats a run.
 
 import os
 import random
-import secrets
 import shutil
 
 import pytest
 
 from tests.faults import failing_calls
-from tests.system.campaign import budgets
+from tests.system.campaign import budgets, seed_in_test
 
 COUNT = int(os.environ.get("FAILING_CALLS") or {b.name: b.test for b in budgets()}["syscalls"])
 ISSUE = {budget.name: budget.issue for budget in budgets()}["syscalls"]
@@ -28,5 +27,5 @@ def test_the_count_of_the_issue_is_every_fifth_call_up_to_two_hundred() -> None:
 @pytest.mark.skipif(shutil.which("strace") is None, reason="NO SYSTEM CALL FAILED: no strace")
 @pytest.mark.timeout(120 + 60 * COUNT)
 def test_no_failing_call_takes_what_was_acknowledged() -> None:
-    seed = int(os.environ.get("FAILING_CALLS_SEED") or secrets.randbelow(1 << 31))
+    seed = seed_in_test("syscalls", "FAILING_CALLS_SEED")
     assert failing_calls.main(["--count", str(COUNT), "--seed", str(seed)]) == 0

@@ -4,13 +4,12 @@ FULL_DISK_CYCLES raises the count, FULL_DISK_SEED repeats a run.
 """
 
 import os
-import secrets
 import shutil
 
 import pytest
 
 from tests.faults import full_disk
-from tests.system.campaign import budgets
+from tests.system.campaign import budgets, seed_in_test
 
 COUNT = int(os.environ.get("FULL_DISK_CYCLES") or {b.name: b.test for b in budgets()}["disk_full"])
 LACKING = [
@@ -28,5 +27,5 @@ LACKING = [
 @pytest.mark.skipif(bool(LACKING), reason=f"NO FULL DISK WAS TESTED: no {', '.join(LACKING)}")
 @pytest.mark.timeout(120 + 60 * COUNT)
 def test_a_full_disk_loses_nothing_without_a_signed_word() -> None:
-    seed = int(os.environ.get("FULL_DISK_SEED") or secrets.randbelow(1 << 31))
+    seed = seed_in_test("disk_full", "FULL_DISK_SEED")
     assert full_disk.main(["--count", str(COUNT), "--seed", str(seed)]) == 0

@@ -8,28 +8,25 @@ itself could not be read.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from counting import command, compared
 from ewcheck.batch import verified
-from ewcheck.faults import InputError, InvalidError
-from ewcheck.receipt import key_id
+from ewcheck.faults import InvalidError
 from ewcheck.store import centre_batches
-from messages import public_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from ewcheck.rows import Row
 
 NO_VALUE = 1 << 3  # docs/wire-format.md section 7
 NS_PER_MS = 1_000_000
-SHOWN = 20
 
 
 class Change(NamedTuple):
@@ -70,43 +67,17 @@ def judged(
     held = list(scans(centre, keys))
     events = [rows[0] for rows in held if len(rows) == 1]
     found = Counter(Change(row.channel, row.at, row.raw) for row in events)
-    lost = sorted((wanted - found).elements())
-    twice = sorted(one for one in (found - wanted).elements() if one in wanted)
-    invented = sorted(one for one in found if one not in wanted)
     return {
         "events": wanted.total(),
-        "found": found.total(),
         "present_scans": sum(len(rows) > 1 for rows in held),
-        "lost": len(lost),
-        "twice": len(twice),
-        "invented": len(invented),
-        "shown": [list(one) for one in (lost + twice + invented)[:SHOWN]],
+        **compared(wanted, found),
     }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Judge as the arguments say, print the report and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("centre", type=Path, help="the centre's SQLite file")
-    parser.add_argument("--key", type=Path, required=True, help="public key of the gateway, PEM")
-    parser.add_argument(
-        "--had",
-        type=Path,
-        required=True,
-        help='events: JSON lines {"channel", "at_ms", "raw"}',
-    )
-    options = parser.parse_args(arguments)
-    try:
-        key = public_key(options.key)
-        report = judged(options.centre, {key_id(key): key}, options.had)
-    except InvalidError as error:
-        report = {"invalid": str(error)}
-    except (InputError, OSError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    sys.stdout.write(json.dumps(report) + "\n")
-    is_right = not any(report.get(key, 1) for key in ("lost", "twice", "invented"))
-    return 0 if is_right else 1
+    what = 'events: JSON lines {"channel", "at_ms", "raw"}'
+    return command(judged, "--had", what, __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--kills", type=Path, help='JSON lines {"from_ns", "at_ns", "to_ns"}')
     parser.add_argument("--slack-ms", type=int, default=1_000, help="widening of gaps")
     parser.add_argument("--at-tolerance-ms", type=int, help="largest error of a stamp")
+    parser.add_argument(
+        "--utc-minus-boottime-ns",
+        type=int,
+        help="judge times by CLOCK_BOOTTIME, which lacks so much to true UTC: one boot only",
+    )
     return parser
 
 
@@ -92,6 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 kills=options.kills,
                 slack_ns=options.slack_ms * 1_000_000,
                 at_tolerance_ns=None if tolerance_ms is None else tolerance_ms * 1_000_000,
+                utc_minus_boottime_ns=options.utc_minus_boottime_ns,
             )
         )
     except InputError as error:

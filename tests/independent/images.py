@@ -3,7 +3,8 @@
 Shares no code with the product (docs/wire-format.md and the format of SQLite files are its only
 sources). Reads lines {"sound", "damaged", "uploaded"}: a sound buffer file, its damaged copy, and
 the frames that the gateway offers for upload after it started on that copy. Prints one JSON report;
-exit code 0: nothing wrong was offered, and enough of what was intact; 1: not so; 2: no verdict.
+exit code 0: nothing wrong was offered, nothing lost without a word, and enough brought back of what
+was intact; 1: not so; 2: no verdict.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from ewcheck.batch import Batch, Keys
 
 ENOUGH = 0.99
+# The share is one over so many intact batches at least: of fewer, as many may be missing as of
+# these. A piece of ten images sees some hundred, and one or two of them say nothing of a share.
+JUDGED_FROM = 1_000
 FRAME = struct.Struct("<II")
 HEADER, SIGNATURE = 312, 64
 SHOWN = 5
@@ -43,6 +47,11 @@ def frames(path: Path) -> Iterator[tuple[bytes, bytes, bytes]]:
         frame = content[at + 8 : at + 4 + length]
         yield frame[:HEADER], frame[HEADER : HEADER + SIGNATURE], frame[HEADER + SIGNATURE :]
         at += 4 + length
+
+
+def is_enough(intact: int, salvaged: int) -> bool:
+    """Return whether enough of what was intact is offered, as far as the count can tell."""
+    return intact - salvaged <= (1 - ENOUGH) * max(intact, JUDGED_FROM)
 
 
 class Judge:
@@ -62,13 +71,11 @@ class Judge:
         losses = list(_losses(offered))
         chains = {batch.header.chain_id for batch in offered.values()}
         self.counts["images"] += 1
-        log = damaged.with_name(damaged.name + LOG_SUFFIX)
-        has_same_log = image.files[LOG_SUFFIX] == (log.read_bytes() if log.exists() else b"")
-        extents = image.batches()
+        in_doubt = _in_doubt(image, damaged, intact)
         for name, is_receipted in receipted.items():
             if is_receipted:
                 continue
-            if not has_same_log and image.is_of_last_commit(extents[name]):
+            if name in in_doubt:
                 self.counts["in_doubt"] += 1
                 continue
             self.counts["waiting"] += 1
@@ -129,6 +136,20 @@ class Judge:
             self.shown.append(words)
 
 
+def _in_doubt(image: Image, damaged: Path, intact: set[bytes]) -> set[bytes]:
+    """Return the batches of which nobody can know whether they were ever committed.
+
+    The end of a log may be what a power cut leaves of one transaction that was never finished
+    (docs/adr/0011-salvage.md). It is not where a batch of a later transaction is left: that one
+    was begun when what came before it had been flushed.
+    """
+    log = damaged.with_name(damaged.name + LOG_SUFFIX)
+    damaged_from = image.damaged_from(log.read_bytes() if log.exists() else b"")
+    made = {name: image.transaction(extents) for name, extents in image.batches().items()}
+    newest = max((made[name] for name in intact), default=-1)
+    return {name for name, index in made.items() if index >= max(damaged_from, newest)}
+
+
 def _losses(offered: Mapping[bytes, Batch]) -> Iterator[tuple[bytes, int, int, int, int]]:
     """Yield chain, numbers and times of every signed loss."""
     for batch in offered.values():
@@ -142,14 +163,15 @@ def _losses(offered: Mapping[bytes, Batch]) -> Iterator[tuple[bytes, int, int, i
 def _is_told(
     header: bytes, losses: Sequence[tuple[bytes, int, int, int, int]], *, is_unknown: bool
 ) -> bool:
-    """Return whether a batch is given up by its number, or by the time in which it was sealed."""
+    """Return whether a batch is given up by its number, or behind it by when it was sealed."""
     chain, number = header[32:48], int.from_bytes(header[48:56], "little")
     wall_ns = int.from_bytes(header[96:104], "little")
     if chain not in {of for of, *_ in losses}:
         # Nothing names a chain of which nothing is left; its end is in the new one's beginning.
         return is_unknown
+    # The time counts only behind the numbers: where the end of a chain is not known.
     return any(
-        of == chain and (first <= number <= last or from_ns <= wall_ns <= to_ns)
+        of == chain and first <= number and (number <= last or from_ns < wall_ns <= to_ns)
         for of, first, last, from_ns, to_ns in losses
     )
 
@@ -184,7 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.write(
         json.dumps({**report, "salvaged_share": round(share, 6), "shown": judge.shown}) + "\n"
     )
-    return 0 if share >= ENOUGH and not counts["invalid"] and not counts["silently_lost"] else 1
+    wrong = counts["invalid"] + counts["silently_lost"]
+    return 0 if is_enough(counts["intact"], counts["salvaged"]) and not wrong else 1
 
 
 if __name__ == "__main__":

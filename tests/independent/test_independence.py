@@ -10,9 +10,12 @@ import pytest
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.rglob("*.py"))
-OF_THE_CHECKER = sorted([HERE / "checker.py", *(HERE / "ewcheck").rglob("*.py")])
+JUDGES = {"changes", "checker", "counting", "images", "messages"}
+OF_THE_CHECKER = sorted(
+    [*(HERE / f"{judge}.py" for judge in JUDGES), *(HERE / "ewcheck").rglob("*.py")]
+)
 LIBRARIES = {"cryptography", "zstandard", "pyarrow"}
-OF_TESTS = {"pytest", "hypothesis", "forge", "samples", "world", "checker", "messages"}
+OF_TESTS = {"pytest", "hypothesis", "forge", "samples", "world"} | JUDGES
 ESCAPES = {"__import__", "import_module", "exec", "eval", "run_path", "run_module"}
 
 
@@ -30,7 +33,7 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", OF_THE_CHECKER, ids=lambda p: p.name)
 def test_the_checker_imports_only_the_standard_library_and_three_others(path: Path) -> None:
-    strangers = imported(path) - sys.stdlib_module_names - LIBRARIES - {"ewcheck"}
+    strangers = imported(path) - sys.stdlib_module_names - LIBRARIES - JUDGES - {"ewcheck"}
     assert strangers == set()
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from forge import CHAIN, SECOND_NS, START_NS, HeadFields, batch, event
+from forge import CHAIN, SECOND_NS, START_NS, HeadFields, Made, batch, event
 from world import World, faults, follow, gap, genesis_events, leave_a_poll_out, scan, served
 
 if TYPE_CHECKING:
@@ -176,3 +176,43 @@ def test_only_the_first_few_of_a_kind_are_told(tmp_path: Path) -> None:
     assert report["uncovered"] == 50
     assert isinstance(report["first_faults"], list)
     assert len(report["first_faults"]) == 5
+
+
+def wrong_clock(world: World, *, by_ns: int) -> list[Made]:
+    """Return the batches of a healthy world whose gateway's wall clock is wrong by so much."""
+    made: list[Made] = []
+    for index in range(3):
+        rows = [row for poll in (1, 2) for row in scan(poll - 1, 2 * index + poll)]
+        rows = [row._replace(at=row.at + by_ns, mono=row.at - START_NS) for row in rows]
+        made.append(batch(rows, [] if index else genesis_events(), made[-1] if made else None))
+    world.centre, world.buffer, world.committed = made, [], []
+    return made
+
+
+@pytest.mark.parametrize("by_ns", [-START_NS, 86_400 * SECOND_NS])
+def test_times_may_be_judged_by_boottime_where_the_wall_clock_is_wrong_on_purpose(
+    tmp_path: Path, by_ns: int
+) -> None:
+    world = World.healthy(tmp_path)
+    wrong_clock(world, by_ns=by_ns)
+    assert faults(world.judged()) == {"invented": 6}
+    world.utc_minus_boottime_ns = START_NS
+    assert faults(world.judged()) == {}
+    world.utc_minus_boottime_ns = START_NS + 2 * SECOND_NS
+    assert faults(world.judged()) == {"invented": 6}
+
+
+def test_a_gap_told_by_a_wrong_clock_excuses_what_was_missed_by_boottime(tmp_path: Path) -> None:
+    world = World.healthy(tmp_path)
+    wrong_clock(world, by_ns=-START_NS)
+    world.utc_minus_boottime_ns = START_NS
+    world.plant += [served(7), served(9), served(12)]
+    opened, closed = gap("open", 1, None), gap("closed", 1, 2)
+    for told, poll in ((opened, 7), (closed, 9)):
+        assert isinstance(told, dict)
+        told["mono_ns"] = str(poll * SECOND_NS)
+        world.follow(batch([], [told], world.last()))
+    report = world.judged()
+    assert faults(report) == {"uncovered": 1}
+    assert "poll 12" in json.dumps(report["first_faults"])
+    assert report["gaps"] == 1

@@ -120,7 +120,7 @@ def test_strings_escape_as_rfc_8785_says() -> None:
     assert judged(made).events[-1]["text"] == text
 
 
-ROTATED = event("key_rotated", key="k", proof="p")
+ROTATED = event("key_rotated", key="ab" * 32, proof="p")
 LOSS = event(
     "loss",
     chain="c",

@@ -87,6 +87,7 @@ class World:
     columns: dict[int, dict[str, object]] = field(default_factory=dict)
     receipts: dict[int, bytes] = field(default_factory=dict)
     at_tolerance_ns: int | None = SECOND_NS
+    utc_minus_boottime_ns: int | None = None
 
     @classmethod
     def healthy(cls, folder: Path) -> World:
@@ -161,6 +162,7 @@ class World:
                 channel_map=folder / "map.json",
                 kills=folder / "kills.jsonl",
                 at_tolerance_ns=self.at_tolerance_ns,
+                utc_minus_boottime_ns=self.utc_minus_boottime_ns,
             )
         )
 

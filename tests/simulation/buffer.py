@@ -22,7 +22,7 @@ from edge_agent.buffer.committing import (
     stamp_of,
 )
 from edge_agent.buffer.content import Intact, Tally
-from edge_agent.buffer.giving_up import GivenUp, LossReason, given_up, losses
+from edge_agent.buffer.giving_up import Copy, GivenUp, LossReason, given_up, losses
 from edge_agent.buffer.ledger import Ledger
 from edge_agent.buffer.records import Boot, Head, Held, Key
 from edge_agent.buffer.retention import (
@@ -190,8 +190,13 @@ class MemoryBuffer:
 
     def _without_readings(self, position: int) -> GivenUp:
         one = self.disk.batches[position]
-        body = b"" if one.is_damaged else one.batch.body
-        return given_up(position, one.batch.header_bytes, body, since=position)
+        copy = Copy(
+            position=position,
+            batch_hash=one.held.batch_hash,
+            header=one.batch.header_bytes,
+            body=b"" if one.is_damaged else one.batch.body,
+        )
+        return given_up(copy, since=position)
 
     def seal_many(self, count: int) -> None:
         """Commit so many batches."""

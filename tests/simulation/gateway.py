@@ -100,6 +100,11 @@ class Gateway:
         """Return the names of the batches on its disk."""
         return {one.held.batch_hash for one in self.buffer.disk.batches.values()}
 
+    def intact_hashes(self) -> set[Hash]:
+        """Return those of them whose bytes are still what was signed: only these can be sent."""
+        stored = self.buffer.disk.batches.values()
+        return {one.held.batch_hash for one in stored if not one.is_damaged}
+
 
 def _frame(part: Part, stored: Sealed) -> bytes:
     batch = stored.batch

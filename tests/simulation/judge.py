@@ -22,17 +22,23 @@ HOLDS_LOSS = 2
 BEHIND, HOLE, FORK, CONTENT = "server_behind", "hole", "fork", "content"
 
 
-class Batch(NamedTuple):
-    """What the signed bytes say; `before` is the hash of the batch made before, b"" for none.
+class Lost(NamedTuple):
+    """What one loss event gives up: one batch by its name or, without, readings by number."""
 
-    `lost`: chain, first and last number of what it says is given up.
-    """
+    chain: bytes
+    first: int
+    last: int
+    name: bytes
+
+
+class Batch(NamedTuple):
+    """What the signed bytes say; `before` is the hash of the batch made before, b"" for none."""
 
     name: bytes
     chain: bytes
     number: int
     before: bytes
-    lost: tuple[tuple[bytes, int, int], ...] = ()
+    lost: tuple[Lost, ...] = ()
 
 
 class Row(NamedTuple):
@@ -61,7 +67,7 @@ class Facts:
     """Chain and hash of what the centre says it lacks."""
     alarms: Sequence[Alarm]
     heads: Mapping[bytes, set[bytes]]
-    """Newest batch of each living gateway, and all that is on its disk."""
+    """Newest batch of each living gateway, and all on its disk that is what was signed."""
     given_up: set[bytes]
     """Batches whose readings a gateway gave up."""
     rotten: set[bytes]
@@ -96,11 +102,7 @@ def read(header: bytes, body: bytes) -> Batch:
         chain=header[32:48],
         number=number,
         before=before,
-        lost=tuple(
-            (_uuid(one["chain"]), int(one["first_batch"]), int(one["last_batch"]))
-            for one in said
-            if one["type"] == "loss"
-        ),
+        lost=tuple(_lost_by(one) for one in said if one["type"] == "loss"),
     )
 
 
@@ -110,20 +112,41 @@ def _events(body: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in payload[4 + readings + 4 :].splitlines()]
 
 
+def _lost_by(event: Mapping[str, Any]) -> Lost:
+    return Lost(
+        chain=_uuid(event["chain"]),
+        first=int(event["first_batch"]),
+        last=int(event["last_batch"]),
+        name=bytes.fromhex(event.get("batch_hash", "")),
+    )
+
+
 def _uuid(text: str) -> bytes:
     return bytes.fromhex(text.replace("-", ""))
 
 
-def _told_lost(facts: Facts, among: Iterable[bytes] | None = None) -> set[bytes]:
-    """Return what signed events say will never come: those that the centre has, or others."""
-    stored = {row.name for row in facts.rows if row.verdict != 1} if among is None else set(among)
-    ranges = [lost for name in stored & facts.made.keys() for lost in facts.made[name].lost]
-    return {
-        one.name
-        for one in facts.made.values()
-        for chain, first, last in ranges
-        if one.chain == chain and first <= one.number <= last
+def _told_by(facts: Facts, tellers: Iterable[bytes]) -> set[bytes]:
+    """Return the batches of which signed events of these say that nothing is left."""
+    return {lost.name for name in tellers for lost in facts.made[name].lost if lost.name}
+
+
+def _told_lost(facts: Facts) -> set[bytes]:
+    """Return the batches of which the centre was told that nothing is left."""
+    good = {row.name for row in facts.rows if row.verdict != 1}
+    return _told_by(facts, good & facts.made.keys())
+
+
+def _told_empty(facts: Facts) -> set[bytes]:
+    """Return the batches of which the centre was told that their readings are lost."""
+    good = {row.name for row in facts.rows if row.verdict != 1} & facts.made.keys()
+    lost = [one for name in good for one in facts.made[name].lost if not one.name]
+    told = {
+        batch.name
+        for batch in facts.made.values()
+        for one in lost
+        if batch.chain == one.chain and one.first <= batch.number <= one.last
     }
+    return told | _told_lost(facts)
 
 
 def faults(facts: Facts) -> Iterator[str]:
@@ -145,7 +168,9 @@ def _lost(facts: Facts) -> Iterator[str]:
         if disk & missing:
             yield f"lost: {len(disk & missing)} batches that a gateway holds are not at the centre"
     excused = facts.unsent | (facts.set_back & (facts.receipted | facts.overwritten))
-    excused |= facts.rotten | facts.given_up & _told_lost(facts, {*stored, *excused})
+    # What tells of it may have rotted in its turn, and is told of then.
+    while more := facts.rotten & _told_by(facts, {*stored, *excused}) - excused:
+        excused |= more
     if missing - excused:
         yield f"lost: {len(missing - excused)} batches are nowhere, and nothing happened to them"
     if set(stored) - set(facts.made):
@@ -198,7 +223,7 @@ def _ends(facts: Facts) -> Iterator[str]:
         if row.verdict not in (allowed | {3} if row.name in facts.given_up else allowed):
             yield f"verdict: {row.verdict} is not for such a batch"
     stones = {row.name for row in facts.rows if row.verdict == 3}
-    if stones - _told_lost(facts) - {name for _, name in facts.holes}:
+    if stones - _told_empty(facts) - {name for _, name in facts.holes}:
         yield "untold: readings are given up, and neither told nor wanted"
     if facts.heads.keys() & {row.name for row in facts.rows if row.is_branch}:
         yield "stuck: a living gateway goes on along a branch"
@@ -206,7 +231,8 @@ def _ends(facts: Facts) -> Iterator[str]:
 
 def _untold(facts: Facts) -> Iterator[str]:
     """What a living gateway had made and nobody has any more is told by the centre."""
-    stored = {row.name for row in facts.rows} | _told_lost(facts)
+    told, held = _told_lost(facts), {row.name for row in facts.rows}
+    stored = held | told
     alarmed = {one.chain for one in facts.alarms if one.is_open and one.code in {BEHIND, HOLE}}
     lacking = {_text(chain) for chain, _ in facts.holes}
     for head in facts.heads:
@@ -217,14 +243,18 @@ def _untold(facts: Facts) -> Iterator[str]:
             if name not in stored and above in stored and _text(batch.chain) not in alarmed:
                 yield "untold: a gateway's past is missing at the centre without an alarm"
                 break
-            if name in facts.rotten:  # and with it the name of what was before it
+            if not batch.number and name not in held:  # lost, and what it continued, with it
                 break
             name, above = batch.before, name
     for chain in alarmed - lacking:
         yield f"not closed: an alarm for chain {chain[:8]}, which lacks nothing"
     whole = {row.name for row in facts.rows if row.verdict != 3}
-    if {name for _, name in facts.holes} & whole:
+    wanted = {name for _, name in facts.holes}
+    if wanted & whole:
         yield "not closed: the centre wants what it has"
+    stones = {row.name for row in facts.rows if row.verdict == 3}
+    if wanted & (told | stones & _told_empty(facts)):
+        yield "not closed: the centre wants what it was told is lost"
 
 
 def _false_alarms(facts: Facts) -> Iterator[str]:

@@ -16,10 +16,11 @@ from edge_agent.wire.signing import VerifyingKey
 from edge_agent.wire.vocabulary import Verdict
 from tests.simulation import judge
 from tests.simulation.centre import RECEIPT_KEY
-from tests.simulation.histories import STORIES, History, played
-from tests.simulation.histories import Verdict as Expected
+from tests.simulation.histories import played
 from tests.simulation.network import FORGER
 from tests.simulation.schedules import Schedule
+from tests.simulation.stories import STORIES, History
+from tests.simulation.stories import Verdict as Expected
 from tests.simulation.world import Rules
 from tests.system.campaign import budgets
 

@@ -210,7 +210,7 @@ class World:
                     "select code, subject, closed_ns from alarm"
                 )
             ],
-            heads={one.head.batch_hash: set(one.disk_hashes()) for one in self.gateways},
+            heads={one.head.batch_hash: set(one.intact_hashes()) for one in self.gateways},
             given_up=set().union(*(one.buffer.given_up for one in self.everybody)),
             rotten=set().union(*(one.buffer.rotten for one in self.everybody)),
             poison=set().union(*(one.buffer.poison for one in self.everybody)),

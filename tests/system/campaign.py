@@ -1,5 +1,7 @@
 """`make campaign`: the fault campaigns, each within its time budget, with fresh seeds.
 
+A piece of each is run by `make test`, with the seed of `seed_in_test`.
+
 `--scale make` (the default) runs until the budget of budgets.toml is used; `issue` and `torture`
 run the counts that stand there, in pieces, and go on where they were interrupted. `issue` notes its
 results in docs/evidence/campaigns.md. Fewer cycles than `make test` runs is a failure.
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from tests.system.installation import CLOCK, ROOT
 
@@ -86,6 +89,16 @@ def budgets(path: Path = BUDGETS) -> tuple[Budget, ...]:
             Budget(name=name, **fields | {"command": tuple(fields["command"])})
             for name, fields in tomllib.load(file).items()
         )
+
+
+def seed_in_test(name: str, variable: str = "") -> int:
+    """Return the seed of a campaign's piece in `make test`: always the same for a name.
+
+    What fails there was changed, and did not happen by chance; `make campaign` draws its seeds.
+    An environment variable may give another.
+    """
+    given = os.environ.get(variable)
+    return int(given) if given else crc32(name.encode()) & 0x7FFF_FFFF
 
 
 def piece_run(budget: Budget, count: int, seed: int) -> Piece:

@@ -50,12 +50,15 @@ class Witness:
 
     Attributes:
         installation: what is watched.
+        utc_minus_boottime_ns: where the gateway's wall clock is wrong on purpose, by what its
+            CLOCK_BOOTTIME lacks to UTC; then times are judged by that clock.
         seen: hashes of the batches seen in the gateway's buffer.
         with_readings: how many of them hold readings.
 
     """
 
     installation: Installation
+    utc_minus_boottime_ns: int | None = None
     seen: set[bytes] = field(default_factory=set)
     with_readings: int = 0
 
@@ -128,6 +131,8 @@ class Witness:
         """
         one = self.installation
         self.kills.touch()
+        ahead_ns = self.utc_minus_boottime_ns
+        by_boottime = () if ahead_ns is None else ("--utc-minus-boottime-ns", str(ahead_ns))
         polls = ("--served", str(one.served), "--map", str(one.folder / "map.json"))
         done = subprocess.run(
             [
@@ -136,6 +141,7 @@ class Witness:
                 *("--buffer", str(one.buffer), "--committed", str(self.journal)),
                 *(polls if with_polls else ()),
                 *("--kills", str(self.kills), "--at-tolerance-ms", AT_TOLERANCE_MS),
+                *by_boottime,
                 *("--slack-ms", GAP_SLACK_MS),
             ],
             capture_output=True,

@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import os
 import random
-import secrets
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.system.auditor import bench, campaign
-from tests.system.campaign import budgets
+from tests.system.campaign import budgets, seed_in_test
 from tests.system.changed_archive import Bench, Change
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ COUNT = int(
 
 @pytest.mark.system
 def test_every_changed_byte_is_found(tmp_path: Path) -> None:
-    seed = int(os.environ.get("AUDITOR_SEED") or secrets.randbelow(1 << 31))
+    seed = seed_in_test("auditor", "AUDITOR_SEED")
     print(f"auditor: {COUNT} changes, seed {seed}")
     report = campaign(COUNT, seed=seed, folder=tmp_path)
     print(json.dumps(report))

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.campaign import budgets
+from tests.system.campaign import budgets, seed_in_test
 from tests.system.changes import campaign
 from tests.system.messages import is_good
 
@@ -28,7 +27,7 @@ COUNT = int(
 @pytest.mark.system
 @pytest.mark.timeout(120 + 20 * COUNT)
 def test_every_event_arrives_exactly_once(tmp_path: Path) -> None:
-    seed = int(os.environ.get("KILL_SEED") or secrets.randbelow(1 << 31))
+    seed = seed_in_test("kill_events", "KILL_SEED")
     print(f"kill_events: {COUNT} cycles, seed {seed}")
     report = campaign(COUNT, seed=seed, folder=tmp_path / "installation")
     print(json.dumps(report))

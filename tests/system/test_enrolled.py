@@ -15,6 +15,7 @@ from threading import Event
 import pytest
 
 from edge_agent.clock import NS_PER_S, SystemClock
+from edge_agent.identity import load_signing_key
 from edge_agent.technician.asking import asked
 from tests.edge_agent.at_work import GOOD
 
@@ -98,6 +99,8 @@ def test_a_gateway_enrols_changes_its_key_and_leaves(tmp_path: Path) -> None:
         paths = ("--config", config, "--state", place, "--socket", place / "agent.sock")
         facts = json.loads(done(*enrol, *paths).stdout)
         _describe_a_device(config)
+        first_key = tmp_path / "first.key"
+        first_key.write_text(load_signing_key(place / "gateway.key").public_bytes.hex())
         with agent(config):
             until(lambda: unsent(config) == 0)
             told = json.loads(done(*EDGE, "keys", "rotate", "--config", config, "--json").stdout)
@@ -107,6 +110,7 @@ def test_a_gateway_enrols_changes_its_key_and_leaves(tmp_path: Path) -> None:
             assert (shown["key_id"], shown["old_key_id"]) == (told["key_id"], None)
             leave = (*EDGE, "decommission", "--config", config, "--who", "A. Smith", "--json")
             assert "the agent runs" in done(*leave, "--yes", code=75).stderr
+        _judge_both_keys(state, tmp_path / "archive", first_key)
         renewed = done(*EDGE, "keys", "renew", "--config", config, "--json").stdout
         assert re.search(r'until": "20\d\d-', renewed)
         assert "nobody to ask" in done(*leave, code=2).stderr
@@ -118,6 +122,16 @@ def test_a_gateway_enrols_changes_its_key_and_leaves(tmp_path: Path) -> None:
     (gateway,) = listed["gateways"]
     assert gateway["revoked"] is not None
     assert [key["key_id"] for key in gateway["keys"]] == [facts["key_id"], told["key_id"]]
+
+
+def _judge_both_keys(state: Path, archive: Path, first_key: Path) -> None:
+    """Let the auditor verify what both keys signed, and a stranger who was given the first."""
+    done(*CENTRE, "archive", "--state", state, "export", archive)
+    assert done(*CENTRE, "verify", archive).stdout.endswith("PASS\n")
+    checker = ROOT / "tests" / "independent" / "checker.py"
+    judged = done(sys.executable, checker, state / "centre.db", "--key", first_key)
+    report = json.loads(judged.stdout)
+    assert (report["chains"], report["rotations"]) == (2, 1)
 
 
 def _describe_a_device(config: Path) -> None:

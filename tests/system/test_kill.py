@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.campaign import budgets
+from tests.system.campaign import budgets, seed_in_test
 from tests.system.kill import campaign, is_good
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def test_no_committed_reading_is_lost_when_the_centre_is_killed(tmp_path: Path, 
 
 def judge(target: str, count: int, folder: Path) -> None:
     """Run a piece, print its seed first and its report last."""
-    seed = int(os.environ.get("KILL_SEED") or secrets.randbelow(1 << 31))
+    seed = seed_in_test(f"kill_{target}", "KILL_SEED")
     print(f"kill_{target}: {count} cycles, seed {seed}")
     report = campaign(target, count, seed=seed, folder=folder / "installation")
     print(json.dumps(report))

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.campaign import budgets
+from tests.system.campaign import budgets, seed_in_test
 from tests.system.messages import campaign, is_good
 from tests.system.publications import MOSQUITTO
 
@@ -29,7 +28,7 @@ COUNT = int(
 @pytest.mark.timeout(120 + 20 * COUNT)
 @pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is missing: make system-packages")
 def test_every_message_arrives_as_often_as_it_was_published(tmp_path: Path) -> None:
-    seed = int(os.environ.get("KILL_SEED") or secrets.randbelow(1 << 31))
+    seed = seed_in_test("kill_messages", "KILL_SEED")
     print(f"kill_messages: {COUNT} cycles, seed {seed}")
     report = campaign(COUNT, seed=seed, folder=tmp_path / "installation")
     print(json.dumps(report))

@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import os
 import random
-import secrets
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.campaign import budgets
+from tests.system.campaign import budgets, seed_in_test
 from tests.system.network import APART, CONNECTIONS, campaign, is_good, kinds
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ SECONDS_PER_PARTITION = 40
 @pytest.mark.system
 @pytest.mark.timeout(240 + COUNT * SECONDS_PER_PARTITION)
 def test_every_committed_reading_arrives_once_whatever_befalls_the_uplink(tmp_path: Path) -> None:
-    seed = int(os.environ.get("NETWORK_SEED") or secrets.randbelow(1 << 31))
+    seed = seed_in_test("network", "NETWORK_SEED")
     print(f"network: {COUNT} partitions, seed {seed}")
     report = campaign(COUNT, seed=seed, folder=tmp_path / "installation")
     print(json.dumps(report))

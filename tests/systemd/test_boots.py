@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-import secrets
 import shutil
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.system.campaign import seed_in_test
 from tests.systemd.boots import Cut, campaign, drawn, is_good
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def test_every_cut_is_drawn_as_often_as_any_other() -> None:
 def test_nothing_committed_is_lost_and_every_start_is_told_rightly(
     bottom: Path, installed: Path, tmp_path: Path
 ) -> None:
-    seed = secrets.randbelow(1 << 31)
+    seed = seed_in_test("boots")
     print(f"boots: seed {seed}")
     folder = tmp_path / "gateway"
     report = campaign(1, seed=seed, folder=folder, layers=[installed, bottom])

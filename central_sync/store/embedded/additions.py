@@ -5,7 +5,7 @@ Whoever is given the connection finds everything written: no reader can see less
 
 import sqlite3
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from central_sync.proofs.entry import BatchEntry
 from central_sync.store.admission import Candidate, Contents, Keep
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
 Value: TypeAlias = bytes | int | None
 
+PLAIN: Final = Keep(verdict=Verdict.ACCEPTED)
+
 
 class Additions:
     """Batches, where they are found, what is logged of them, and what they do to heads and holes.
 
-    Of a run of batches, each behind the one before, only the last is asked what it does to the
-    chain's head and to the hole above: what the others would do, it does again.
+    Of a run of batches that only go on, each behind the one before, the last alone is asked what it
+    does to the chain's head and to the hole above: what the others would do, it does again.
     """
 
     def __init__(self, connection: sqlite3.Connection, *, now_ns: int) -> None:
@@ -38,6 +40,7 @@ class Additions:
         self._quarters: list[tuple[bytes, int, int]] = []
         self._clocks: list[tuple[Header, int]] = []
         self._configs: set[tuple[bytes, bytes, int]] = set()
+        self._run: Candidate | None = None
         self._head: Candidate | None = None
         self._filling: list[tuple[Candidate, Keep]] = []
         self.last_headers: dict[UUID, bytes] = {}
@@ -48,6 +51,12 @@ class Additions:
         """The connection, once everything that was added is written."""
         self.write()
         return self._connection
+
+    def expect(self, candidate: Candidate, *, is_plain: bool) -> None:
+        """Write what waits, unless a batch is about to be added that goes on with its run."""
+        if self._run is not None and not (is_plain and _is_behind(candidate, self._run)):
+            self.write()
+        self._run = candidate
 
     def entry(self, place: BatchPlace, verdict: Verdict) -> int:
         """Log that a batch is taken; return its place, for the receipt."""
@@ -92,15 +101,10 @@ class Additions:
 
     def on_main_line(self, candidate: Candidate) -> None:
         """Let a batch of the main line be the head of its chain, if it is."""
-        head = self._head
-        if head is not None and not _is_behind(candidate, head):
-            self.write()
         self._head = candidate
 
     def fills(self, candidate: Candidate, decision: Keep) -> None:
-        """Close the hole that ends with a batch that opens none, and shrink the one above."""
-        if self._filling and not _is_behind(candidate, self._filling[-1][0]):
-            self.write()
+        """Let a batch that goes on close the hole that ends with it, and shrink the one above."""
         self._filling.append((candidate, decision))
 
     def write(self) -> None:
@@ -145,7 +149,13 @@ class Additions:
         line = (first.gateway_id.bytes, first.chain_id.bytes)
         is_any_closed = holes.ends_within(self._connection, line, first.batch_no, last.batch_no)
         for candidate, decision in filling if is_any_closed else filling[-1:]:
-            holes.update(self._connection, candidate, decision, losses=(), now_ns=self._now_ns)
+            holes.update(self._connection, candidate, decision, lost=(), now_ns=self._now_ns)
+
+
+def goes_on(candidate: Candidate, decision: Keep) -> bool:
+    """Return whether a batch is kept for its readings alone: nothing is odd, lost or opened."""
+    body = candidate.body
+    return decision == PLAIN and isinstance(body, Contents) and not body.losses
 
 
 def _is_behind(candidate: Candidate, other: Candidate) -> bool:

@@ -25,7 +25,7 @@ from central_sync.store.admission import (
     Warned,
 )
 from central_sync.store.embedded import alarms, clocks, holes, keys, lines
-from central_sync.store.embedded.additions import Additions
+from central_sync.store.embedded.additions import Additions, goes_on
 from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.ledger import mark_quarters
 from central_sync.store.embedded.record import missing_bundles
@@ -118,10 +118,12 @@ class _Accepting:
             if isinstance(decision, Repeat):
                 receipts.append(decision.receipt)
                 continue
+            is_plain = goes_on(candidate, decision) and not sights.has_above(candidate)
+            self.additions.expect(candidate, is_plain=is_plain)
             receipts.append(self._store(candidate, decision, sights))
             verdicts.append(decision.verdict)
             readings += candidate.header.record_count * (decision.verdict in WITH_READINGS)
-            has_holes = self._follow(candidate, decision, has_holes=has_holes)
+            has_holes = self._follow(candidate, decision, has_holes=has_holes, is_plain=is_plain)
         outcome = Outcome(
             receipts=tuple(receipts),
             refusal=refusal,
@@ -257,7 +259,9 @@ class _Accepting:
             newest_ns = min(at_max, self.now_ns)
             tally.last_data_ns = max(newest_ns, tally.last_data_ns or newest_ns)
 
-    def _follow(self, candidate: Candidate, decision: Keep, *, has_holes: bool) -> bool:
+    def _follow(
+        self, candidate: Candidate, decision: Keep, *, has_holes: bool, is_plain: bool
+    ) -> bool:
         """Note alarms, holes and losses; return whether the gateway may have holes now."""
         gateway_id = candidate.header.gateway_id
         self._alarm(gateway_id, decision)
@@ -268,10 +272,10 @@ class _Accepting:
         opened = decision.hole
         if not (has_holes or opened or losses or decision.verdict is Verdict.HEADSTONE):
             return False
-        if opened or losses or decision.verdict is Verdict.HEADSTONE:
-            holes.update(self.connection, candidate, decision, losses=losses, now_ns=self.now_ns)
-        else:
+        if is_plain:
             self.additions.fills(candidate, decision)
+        else:
+            holes.update(self.connection, candidate, decision, lost=losses, now_ns=self.now_ns)
         return True
 
     def _alarm(self, gateway_id: UUID, decision: Keep | Refuse) -> None:

@@ -1,4 +1,7 @@
-"""Missing batches in SQLite: opened by what follows them, closed by arrival or by loss events."""
+"""Missing batches in SQLite: opened by what follows them, closed by arrival or by loss events.
+
+What loss events say is in `losses`.
+"""
 
 import sqlite3
 from collections.abc import Sequence
@@ -7,7 +10,8 @@ from uuid import UUID
 
 from central_sync.model import AlarmCode, Hole
 from central_sync.store.admission import Candidate, Keep, Loss, Previous, Warned
-from central_sync.store.embedded import alarms
+from central_sync.store.embedded import alarms, losses
+from central_sync.store.embedded.lines import LARGEST_BATCH_NO, Line, is_forked
 from edge_agent.wire.vocabulary import Hash, Verdict
 
 # An answer names up to 256 wanted batches (docs/wire-format.md section 12).
@@ -16,10 +20,6 @@ WANTED_AT_MOST: Final = 256
 OVERDUE_NS: Final = 24 * 3600 * 1_000_000_000
 # A silence longer than this, three times a gateway's longest back-off, is no contact.
 CONTACT_NS: Final = 15 * 60 * 1_000_000_000
-LARGEST_BATCH_NO: Final = 2**63 - 1
-
-Line = tuple[bytes, bytes]
-"""A gateway and one of its chains."""
 
 
 def any_of(connection: sqlite3.Connection, gateway_id: UUID) -> bool:
@@ -56,13 +56,8 @@ def note_receipt(
 
     What the receipt is about is missing from then on, and wanted.
     """
-    where = (gateway_id.bytes, presented.chain_id.bytes, presented.batch_no, presented.batch_hash)
-    row = connection.execute(
-        "select 1 from batch where gateway_id = ? and chain_id = ? and batch_no = ?"
-        " and batch_hash = ?",
-        where,
-    ).fetchone()
-    if row is not None:
+    line = (gateway_id.bytes, presented.chain_id.bytes)
+    if _is_stored(connection, line, presented.batch_no, presented.batch_hash):
         return
     detail = f"we gave a receipt for batch {presented.batch_no} of {presented.chain_id}: not here"
     warned = Warned(code=AlarmCode.SERVER_BEHIND, subject=str(presented.chain_id), detail=detail)
@@ -73,6 +68,7 @@ def note_receipt(
         batch_hash=presented.batch_hash,
     )
     _open(connection, gateway_id.bytes, hole, is_headstone=False, now_ns=now_ns)
+    _settle(connection, {(line, hole.batch_no)}, set(), now_ns=now_ns)
 
 
 def note_silence(connection: sqlite3.Connection, gateway_id: UUID, *, now_ns: int) -> None:
@@ -93,27 +89,53 @@ def update(
     candidate: Candidate,
     decision: Keep,
     *,
-    losses: Sequence[Loss],
+    lost: Sequence[Loss],
     now_ns: int,
 ) -> None:
-    """Note what a batch that was just stored does to the holes of its gateway.
-
-    A chain without a hole lacks nothing any more that is known of: its alarms for that close.
-    """
+    """Note what a batch that was just stored does to the holes of its gateway."""
     header = candidate.header
     own: Line = (header.gateway_id.bytes, header.chain_id.bytes)
     closed = {own} if _close(connection, own, header.batch_no, candidate.batch_hash) else set()
-    for line, ending in _doubtful(connection, candidate, decision, losses=losses, now_ns=now_ns):
-        if _close_given_up(connection, line, ending):
+    doubtful = _doubtful(connection, candidate, decision, lost=lost, now_ns=now_ns)
+    _settle(connection, doubtful, closed, now_ns=now_ns)
+
+
+def _settle(
+    connection: sqlite3.Connection,
+    doubtful: set[tuple[Line, int]],
+    closed: set[Line],
+    *,
+    now_ns: int,
+) -> None:
+    """Close those of the doubtful holes that loss events cover, and the alarms of whole chains.
+
+    Below a batch that is lost by name the next one may be missing, too: it is wanted then. A chain
+    without a hole lacks nothing any more that is known of: its alarms for that close.
+
+    Args:
+        connection: in a transaction.
+        doubtful: lines, and with which number holes of theirs end.
+        closed: lines of which a hole was closed already.
+        now_ns: UTC ns.
+
+    """
+    while doubtful:
+        line, ending = doubtful.pop()
+        for below in _without_lost(connection, line, ending):
             closed.add(line)
-    for line in closed:
-        if _lowest(connection, line, 0) is None:
+            if below is not None:
+                _open(connection, line[0], below, is_headstone=False, now_ns=now_ns)
+                doubtful.add((line, below.batch_no))
+        if _close_by_number(connection, line, ending):
+            closed.add(line)
+    for gateway, chain in closed:
+        if _lowest(connection, (gateway, chain), 0) is None:
             for code in (AlarmCode.HOLE, AlarmCode.SERVER_BEHIND):
                 alarms.close_alarm(
                     connection,
                     code,
-                    gateway_id=header.gateway_id,
-                    subject=str(UUID(bytes=line[1])),
+                    gateway_id=UUID(bytes=gateway),
+                    subject=str(UUID(bytes=chain)),
                     now_ns=now_ns,
                 )
 
@@ -123,7 +145,7 @@ def _doubtful(
     candidate: Candidate,
     decision: Keep,
     *,
-    losses: Sequence[Loss],
+    lost: Sequence[Loss],
     now_ns: int,
 ) -> set[tuple[Line, int]]:
     """Open and change holes, and note losses; return the holes that may be given up by now.
@@ -148,9 +170,9 @@ def _doubtful(
         hole = Hole(chain_id=header.chain_id, batch_no=number, batch_hash=candidate.batch_hash)
         _open(connection, own[0], hole, is_headstone=True, now_ns=now_ns)
         doubtful.add((own, number))
-    for loss in losses:
+    for loss in lost:
         line = (own[0], loss.chain_id.bytes)
-        first, last = note_loss(connection, line, first=loss.first_batch, last=loss.last_batch)
+        first, last = losses.note(connection, line, loss)
         doubtful.update((line, ending) for ending in _ending(connection, line, first, last))
     return doubtful
 
@@ -218,18 +240,36 @@ def _ending(connection: sqlite3.Connection, line: Line, first: int, last: int) -
     return [number for (number,) in rows]
 
 
-def _close_given_up(connection: sqlite3.Connection, line: Line, ending: int) -> bool:
-    """Close the holes that end with a number where loss events cover them; tell if there was one.
+def _without_lost(connection: sqlite3.Connection, line: Line, ending: int) -> list[Hole | None]:
+    """Close the holes that are batches of this number lost by name; return one for each of them.
 
-    A headstone is one number; a missing batch is the end of all that is missing below it.
+    It is what was before the lost batch, where that is missing; None where it is not, and for the
+    first batch of a chain: what that continued is lost with it.
+    """
+    return [
+        None
+        if ending == 0 or _is_stored(connection, line, ending - 1, before)
+        else Hole(chain_id=UUID(bytes=line[1]), batch_no=ending - 1, batch_hash=before)
+        for batch_hash, before in losses.names(connection, line, ending)
+        if _close(connection, line, ending, batch_hash)
+    ]
+
+
+def _close_by_number(connection: sqlite3.Connection, line: Line, ending: int) -> bool:
+    """Close the holes that end with a number where losses cover them; tell if there was one.
+
+    A headstone is one number; a missing batch is the end of all that is missing below it. Of a
+    chain with two lines numbers do not tell which is meant.
     """
     (below,) = connection.execute(
         "select max(batch_no) from batch where gateway_id = ? and chain_id = ? and batch_no < ?",
         (*line, ending),
     ).fetchone()
     first_missing = 0 if below is None else int(below) + 1
-    is_alone = is_lost(connection, line, first=ending, last=ending)
-    is_whole = is_lost(connection, line, first=first_missing, last=ending)
+    is_alone = losses.are_readings(connection, line, ending)
+    is_whole = losses.are_batches(
+        connection, line, first=first_missing, last=ending
+    ) and not is_forked(connection, line)
     count = connection.execute(
         "delete from hole where gateway_id = ?1 and chain_id = ?2 and batch_no = ?3"
         " and ((is_headstone and ?4) or ?5)",
@@ -238,43 +278,10 @@ def _close_given_up(connection: sqlite3.Connection, line: Line, ending: int) -> 
     return count > 0
 
 
-def note_loss(
-    connection: sqlite3.Connection, line: Line, *, first: int, last: int
-) -> tuple[int, int]:
-    """Add lost numbers (both inclusive); return the whole range that they make with others.
-
-    Ranges that overlap or touch are kept as one, so that what they cover is found in one look
-    however many there are.
-    """
-    last = min(last, LARGEST_BATCH_NO - 1)
-    if first > last:
-        return first, last
-    touching = connection.execute(
-        "select first_batch, last_batch from (select * from loss where gateway_id = ?1"
-        " and chain_id = ?2 and first_batch < ?3 order by first_batch desc limit 1)"
-        " where last_batch >= ?3 - 1 union all select first_batch, last_batch from loss"
-        " where gateway_id = ?1 and chain_id = ?2 and first_batch between ?3 and ?4 + 1",
-        (*line, first, last),
-    ).fetchall()
-    connection.executemany(
-        "delete from loss where gateway_id = ? and chain_id = ? and first_batch = ?"
-        " and last_batch = ?",
-        [(*line, *ends) for ends in touching],
-    )
-    first = min([first, *(start for start, _ in touching)])
-    last = max([last, *(end for _, end in touching)])
-    connection.execute(
-        "insert into loss (gateway_id, chain_id, first_batch, last_batch) values (?, ?, ?, ?)",
-        (*line, first, last),
-    )
-    return first, last
-
-
-def is_lost(connection: sqlite3.Connection, line: Line, *, first: int, last: int) -> bool:
-    """Return whether every number from first to last was given up."""
+def _is_stored(connection: sqlite3.Connection, line: Line, number: int, batch_hash: Hash) -> bool:
     row = connection.execute(
-        "select last_batch from loss where gateway_id = ? and chain_id = ? and first_batch <= ?"
-        " order by first_batch desc limit 1",
-        (*line, first),
+        "select 1 from batch where gateway_id = ? and chain_id = ? and batch_no = ?"
+        " and batch_hash = ?",
+        (*line, number, batch_hash),
     ).fetchone()
-    return row is not None and int(row[0]) >= last
+    return row is not None

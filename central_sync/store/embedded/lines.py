@@ -42,6 +42,16 @@ def note_branch(connection: sqlite3.Connection, batch_id: int) -> None:
     connection.execute("insert into branch (batch_id) values (?)", (batch_id,))
 
 
+def is_forked(connection: sqlite3.Connection, line: Line) -> bool:
+    """Return whether a chain has a branch; it looks through all branches there are."""
+    row = connection.execute(
+        "select 1 from branch cross join batch on id = batch_id"
+        " where gateway_id = ? and chain_id = ? limit 1",
+        line,
+    ).fetchone()
+    return row is not None
+
+
 def became_head(connection: sqlite3.Connection, candidate: Candidate, *, now_ns: int) -> bool:
     """Let a batch of the main line be the head of its chain, if it is; return whether it is."""
     header = candidate.header

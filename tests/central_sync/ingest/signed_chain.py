@@ -60,8 +60,8 @@ def bundle_of(*, simulated: bool = False, profile: bytes = b"profile") -> bytes:
     )
 
 
-def loss_of(chain: "SignedChain", first: int, last: int) -> Event:
-    """Return the event that gives up the readings of batches first to last."""
+def loss_of(chain: "SignedChain", first: int, last: int, reason: str = "damaged storage") -> Event:
+    """Return the event that gives up batches first to last."""
     return Event(
         type="loss",
         at_ns=TEN,
@@ -75,9 +75,20 @@ def loss_of(chain: "SignedChain", first: int, last: int) -> Event:
             "channels": [],
             "from_ns": TEN,
             "to_ns": TEN,
-            "reason": "quota",
+            "reason": reason,
         },
     )
+
+
+def named_loss_of(chain: "SignedChain", lost: SignedBatch) -> Event:
+    """Return the event that gives up one batch by its name."""
+    header = lost.header
+    told = loss_of(chain, header.batch_no, header.batch_no, "damaged_copy")
+    names = {
+        "batch_hash": lost.batch_hash.hex(),
+        "prev_batch_hash": header.prev_batch_hash.hex(),
+    }
+    return replace(told, fields={**told.fields, **names})
 
 
 def framed(batch: SignedBatch, flags: FrameFlag = PLAIN) -> bytes:

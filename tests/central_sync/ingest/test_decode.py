@@ -1,12 +1,14 @@
 """What a body turns out to be, and which check says so first."""
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
 import pytest
 
 from central_sync.ingest.decode import QUARTERS, QUARTERS_AT_MOST, body_of, kept_body
-from central_sync.store.admission import Contents, Damaged, Loss, Previous, Unfit
+from central_sync.ingest.decoder_answer import packed, unpacked
+from central_sync.store.admission import Contents, Damaged, Loss, LostBatch, Previous, Unfit
 from edge_agent.wire.arrow import arrow_stream
 from edge_agent.wire.batch import record_root
 from edge_agent.wire.compression import compress, decompress, stored
@@ -21,6 +23,7 @@ from tests.central_sync.ingest.signed_chain import (
     S,
     SignedChain,
     loss_of,
+    named_loss_of,
     rows_at,
     uuid_of,
 )
@@ -90,6 +93,44 @@ def test_losses_are_told(chain: SignedChain) -> None:
     body = body_of(batch.header, batch.body, PLAIN)
     assert isinstance(body, Contents)
     assert body.losses == (Loss(chain_id=uuid_of(2), first_batch=3, last_batch=5),)
+
+
+def test_a_loss_of_one_batch_by_name_and_one_that_leaves_headstones_are_told_apart(
+    chain: SignedChain,
+) -> None:
+    lost = chain.batch()
+    named, stones = named_loss_of(chain, lost), loss_of(chain, 3, 5, "disk_full")
+    batch = chain.batch(rows_at([TEN]), [named, stones])
+    body = body_of(batch.header, batch.body, PLAIN)
+    assert isinstance(body, Contents)
+    names = LostBatch(batch_hash=lost.batch_hash, prev_batch_hash=lost.header.prev_batch_hash)
+    number = lost.header.batch_no
+    assert [(one.first_batch, one.named, one.leaves_headstones) for one in body.losses] == [
+        (number, names, False),
+        (3, None, True),
+    ]
+    assert unpacked(packed([body]), 1) == [body]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"batch_hash": "00"},
+        {"batch_hash": None},
+        {"prev_batch_hash": 7},
+        {"first_batch": "0"},
+    ],
+)
+def test_a_name_that_is_none_is_no_name(
+    chain: SignedChain, fields: dict[str, str | int | None]
+) -> None:
+    lost = chain.batches(2)[1]
+    told = named_loss_of(chain, lost)
+    event = replace(told, fields={**told.fields, **fields})
+    batch = chain.batch(rows_at([TEN]), [event])
+    body = body_of(batch.header, batch.body, PLAIN)
+    assert isinstance(body, Contents)
+    assert [one.named for one in body.losses] == [None]
 
 
 def test_a_genesis_tells_what_it_continues(chain: SignedChain) -> None:

@@ -11,15 +11,13 @@ from central_sync.ingest.decoder_answer import packed, unpacked
 from central_sync.ingest.receive import prepared
 from central_sync.model import AlarmCode
 from central_sync.store.admission import Body, Contents, Rotation
-from edge_agent.wire.enrolment import rotation_fields
-from edge_agent.wire.events import Event
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.signing import SigningKey
 from edge_agent.wire.vocabulary import Verdict
-from tests.central_sync.ingest.signed_chain import TEN, SignedChain, framed, uuid_of
+from tests.central_sync.ingest.rotating import NEXT, following, rotated
+from tests.central_sync.ingest.signed_chain import SignedChain, framed, uuid_of
 from tests.conformance.store.stores import RECEIPT_KEY, Stored, embedded, open_codes
 
-NEXT = SigningKey.from_seed(b"n" * 32)
 OTHER = SigningKey.from_seed(b"o" * 32)
 
 
@@ -34,25 +32,6 @@ def stored(tmp_path: Path) -> Iterator[Stored]:
 def chain(stored: Stored) -> SignedChain:
     made = SignedChain()
     stored.register(made)
-    return made
-
-
-def rotated(chain: SignedChain, **changed: object) -> Event:
-    """Return the last word of a chain's key, with some fields changed."""
-    fields = rotation_fields(
-        gateway_id=chain.gateway_id,
-        chain_id=chain.position.chain_id,
-        old_key_id=chain.key.key_id,
-        new_key=NEXT,
-    )
-    merged = {name: value for name, value in (fields | changed).items() if value is not None}
-    return Event(type="key_rotated", at_ns=TEN, mono_ns=0, fields=merged)  # type: ignore[arg-type] # wrong on purpose
-
-
-def following(chain: SignedChain) -> SignedChain:
-    """Return the chain of the next key, behind the last batch of this one."""
-    made = SignedChain(gateway_id=chain.gateway_id, key=NEXT)
-    made.position = replace(made.position, chain_id=uuid_of(20))
     return made
 
 

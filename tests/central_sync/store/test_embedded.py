@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from central_sync.store.embedded import database as module
 from central_sync.store.embedded.database import READER_COUNT, Database
-from central_sync.store.embedded.holes import is_lost, note_loss
+from central_sync.store.embedded.losses import (
+    ALL,
+    READINGS,
+    are_batches,
+    are_readings,
+    note_numbers,
+)
 from central_sync.store.migrations.upgrade import upgrade
 from central_sync.store.port import StoreUnavailableError
 
@@ -142,8 +148,8 @@ def test_losses_cover_a_hole_when_no_number_is_left(
 ) -> None:
     with database.write() as connection:
         for ends in losses:
-            note_loss(connection, LINE, first=ends[0], last=ends[1])
-        assert is_lost(connection, LINE, first=first, last=last) is is_covered
+            note_numbers(connection, LINE, ALL, first=ends[0], last=ends[1])
+        assert are_batches(connection, LINE, first=first, last=last) is is_covered
 
 
 NUMBERS = st.integers(0, 12)
@@ -158,18 +164,30 @@ def test_losses_agree_with_the_set_of_their_numbers_and_stand_apart(
     with database.write() as connection:
         connection.execute("delete from loss")
         for start, end in losses:
-            note_loss(connection, LINE, first=start, last=end)
+            note_numbers(connection, LINE, ALL, first=start, last=end)
         if first <= last:
             expected = lost.issuperset(range(first, last + 1))
-            assert is_lost(connection, LINE, first=first, last=last) is expected
+            assert are_batches(connection, LINE, first=first, last=last) is expected
         kept = connection.execute("select first_batch, last_batch from loss").fetchall()
         assert all(one[1] + 1 < other[0] for one, other in pairwise(kept))
 
 
+def test_lost_readings_are_not_lost_batches(database: Database) -> None:
+    with database.write() as connection:
+        note_numbers(connection, LINE, READINGS, first=3, last=4)
+        note_numbers(connection, LINE, ALL, first=5, last=5)
+        assert [are_readings(connection, LINE, number) for number in (2, 3, 4, 5, 6)] == [
+            *(False, True, True, True, False)
+        ]
+        assert not are_batches(connection, LINE, first=4, last=4)
+        assert not are_batches(connection, LINE, first=4, last=5)
+        assert are_batches(connection, LINE, first=5, last=5)
+
+
 def test_a_loss_up_to_the_largest_number_is_kept(database: Database) -> None:
     with database.write() as connection:
-        note_loss(connection, LINE, first=3, last=2**63 - 1)
-        assert is_lost(connection, LINE, first=3, last=2**63 - 2)
+        note_numbers(connection, LINE, ALL, first=3, last=2**63 - 1)
+        assert are_batches(connection, LINE, first=3, last=2**63 - 2)
 
 
 def test_what_sqlite_finds_wrong_with_the_file_is_unavailable_and_costs_no_reader(

@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
+from central_sync.store.embedded.losses import ALL
 from central_sync.store.migrations import upgrade as upgrading
 from central_sync.store.migrations.upgrade import NewerSchemaError, newest, upgrade
 from central_sync.store.schema import METADATA
@@ -101,6 +102,20 @@ def test_what_the_first_schema_held_stays_under_the_second(file: Path) -> None:
     connection.execute(same_number, (b"i" * 32,))
     assert connection.execute("select count(*) from branch").fetchone() == (0,)
     connection.close()
+
+
+def test_losses_that_were_told_before_they_had_kinds_still_cover_all(file: Path) -> None:
+    at_revision(file, "0005")
+    connection = sqlite3.connect(file)
+    place = (b"g" * 16, b"c" * 16)
+    connection.execute("insert into loss values (?, ?, 3, 5)", place)
+    connection.commit()
+    connection.close()
+    assert upgrade(f"sqlite:///{file}") == ("0005", newest())
+    connection = sqlite3.connect(file)
+    kept = connection.execute("select * from loss").fetchall()
+    connection.close()
+    assert kept == [(*place, ALL, 3, 5)]
 
 
 def test_a_schema_of_a_newer_release_is_left_alone(file: Path) -> None:

@@ -62,6 +62,11 @@ class EdgeNode:
         for topic, payload in self.session.messages(self._metrics(value, at_ms), at_ms):
             self.publisher.say(topic, payload, qos=1)
 
+    async def heard_by_broker(self) -> None:
+        """Wait until the broker had all that was said: who subscribes from now on misses it."""
+        last = self.publisher.client.publish("last", qos=1)
+        await asyncio.to_thread(last.wait_for_publish, LIMIT_S)
+
     def skip(self, value: float) -> None:
         """Make a message with this value, and do not send it."""
         at_ms = CLOCK.now().utc_ns // 1_000_000

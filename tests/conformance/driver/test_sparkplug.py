@@ -83,6 +83,7 @@ async def test_a_gap_in_the_numbers_is_a_loss_and_what_follows_is_doubted_until_
 async def test_a_node_is_asked_to_be_born_again_only_where_that_is_allowed(broker: Broker) -> None:
     async with edge_node(broker.port) as node:
         node.say(1.0)
+        await node.heard_by_broker()
         for is_allowed in (False, True):
             own = replace(
                 device(broker.port, may_request_rebirth=is_allowed), timeout_s=0.3, period_s=0.5

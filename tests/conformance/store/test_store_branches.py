@@ -10,16 +10,21 @@ from hypothesis import strategies as st
 
 from central_sync.model import AlarmCode
 from edge_agent.wire.batch import Position, SignedBatch
+from edge_agent.wire.events import Event
 from edge_agent.wire.receipt import Receipt
 from edge_agent.wire.vocabulary import Hash, Verdict
 from tests.central_sync.ingest.signed_chain import (
     LATER,
+    NONE_BEFORE,
     PLAIN,
     TEN,
     S,
     SignedChain,
     framed,
+    loss_of,
+    named_loss_of,
     rows_at,
+    uuid_of,
 )
 from tests.conformance.store.stores import ADAPTERS, Stored, open_codes, verdict_of
 from tests.simulation.judge import Batch, main_line
@@ -172,3 +177,35 @@ def test_in_whatever_order_lines_arrive_the_main_one_is_found_from_the_hashes(
         assert stored.store.holes(chain.gateway_id) == ()
         assert all(stored.take(chain, framed(one, PLAIN)).receipts for one in made)
         stored.store.close()
+
+
+def with_a_hole_in_each_line(stored: Stored, chain: SignedChain) -> tuple[SignedBatch, SignedBatch]:
+    """Store two lines that both lack their batch of number 3; return the missing ones."""
+    first, second = two_lines(chain)
+    stored.take(chain, *map(framed, (*first[:3], second[0])))
+    stored.take(chain, framed(first[4], NONE_BEFORE))
+    stored.take(chain, framed(second[2], NONE_BEFORE))
+    return first[3], second[1]
+
+
+def wanted_after(stored: Stored, chain: SignedChain, told: Event) -> set[Hash]:
+    """Return what is wanted once another chain of the gateway has told a loss."""
+    teller = SignedChain(position=Position.genesis(uuid_of(8)))
+    outcome = stored.take(chain, framed(teller.batch(events=[told])))
+    return {one.batch_hash for one in outcome.wanted}
+
+
+def test_a_loss_by_name_closes_the_hole_of_its_own_line_alone(
+    stored: Stored, chain: SignedChain
+) -> None:
+    own, other = with_a_hole_in_each_line(stored, chain)
+    assert wanted_after(stored, chain, named_loss_of(chain, own)) == {other.batch_hash}
+    assert open_codes(stored) == {AlarmCode.FORK, AlarmCode.HOLE}
+
+
+def test_a_loss_by_number_closes_no_hole_of_a_chain_with_two_lines(
+    stored: Stored, chain: SignedChain
+) -> None:
+    missing = with_a_hole_in_each_line(stored, chain)
+    expected = {one.batch_hash for one in missing}
+    assert wanted_after(stored, chain, loss_of(chain, 3, 3)) == expected

@@ -15,6 +15,7 @@ from tests.central_sync.ingest.signed_chain import (
     SignedChain,
     framed,
     loss_of,
+    named_loss_of,
     rows_at,
     uuid_of,
 )
@@ -119,6 +120,50 @@ def test_a_loss_told_before_the_hole_opens_closes_it_too(
     assert open_codes(stored) == set()
 
 
+def test_what_is_missing_below_a_batch_that_is_lost_by_name_is_wanted(
+    stored: Stored, chain: SignedChain
+) -> None:
+    zero, one, two, three, four = chain.batches(5)
+    stored.take(chain, framed(zero))
+    stored.take(chain, framed(chain.batch(), LATER))
+    told = chain.batch(events=[named_loss_of(chain, three)])
+    assert [hole.batch_no for hole in stored.take(chain, framed(told)).wanted] == [4]
+    assert stored.take(chain, framed(four, NONE_BEFORE)).wanted == (hole_before(three),)
+    assert open_codes(stored) == {AlarmCode.HOLE}
+    assert stored.take(chain, framed(one), framed(two)).wanted == ()
+    assert open_codes(stored) == set()
+
+
+def test_one_batch_after_the_other_that_is_lost_by_name_closes_the_hole_in_any_order(
+    stored: Stored, chain: SignedChain
+) -> None:
+    zero, one, two, three = chain.batches(4)
+    stored.take(chain, framed(zero))
+    stored.take(chain, framed(chain.batch(events=[named_loss_of(chain, one)]), LATER))
+    stored.take(chain, framed(chain.batch(events=[named_loss_of(chain, three)])))
+    assert stored.take(chain, framed(chain.batch(events=[named_loss_of(chain, two)]))).wanted == ()
+    assert stored.store.counts().holes == 0
+
+
+def test_a_first_batch_lost_by_name_closes_the_hole_below_it(
+    stored: Stored, chain: SignedChain
+) -> None:
+    zero, one = chain.batches(2)
+    stored.take(chain, framed(one, NONE_BEFORE))
+    assert stored.take(chain, framed(chain.batch(events=[named_loss_of(chain, zero)]))).wanted == ()
+    assert open_codes(stored) == set()
+
+
+def test_a_loss_that_leaves_headstones_closes_no_hole_of_a_batch(
+    stored: Stored, chain: SignedChain
+) -> None:
+    zero, _, two = chain.batches(3)
+    stored.take(chain, framed(zero))
+    stored.take(chain, framed(two, LATER))
+    told = chain.batch(events=[loss_of(chain, 1, 1, "quota")])
+    assert stored.take(chain, framed(told)).wanted == (hole_before(two),)
+
+
 def in_contact(stored: Stored, chain: SignedChain, known: SignedBatch, *, hours: int) -> None:
     """Let hours pass in which the gateway is heard every quarter of an hour."""
     for _ in range(4 * hours):
@@ -186,5 +231,5 @@ def test_a_headstone_whose_readings_are_lost_is_wanted_no_more(
     zero, one = chain.batch(), chain.batch(rows)
     stone = chain.headstone(rows, [], one)
     stored.take(chain, framed(zero), framed(stone, FrameFlag.HEADSTONE))
-    lost = chain.batch(events=[loss_of(chain, 1, 1)])
+    lost = chain.batch(events=[loss_of(chain, 1, 1, "quota")])
     assert stored.take(chain, framed(lost)).wanted == ()

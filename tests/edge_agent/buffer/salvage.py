@@ -1,9 +1,11 @@
 """Damaged buffers, started on and salvaged, for tests."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from edge_agent.buffer.salvage import Standby, Tell
 from edge_agent.buffer.salvaging import Salvager
 from edge_agent.buffer.store import Buffer
 from edge_agent.wire.events import Event
@@ -22,14 +24,37 @@ UNREADABLE = sql("UPDATE chain SET first_position = 2")
 async def started(gateway: Gateway) -> AsyncIterator[tuple[Buffer, Salvager]]:
     """Yield the buffer of a newly started agent, and what will salvage into it."""
     async with gateway.opened() as buffer:
-
-        async def told(events: Sequence[Event]) -> None:
-            await buffer.append(Portion(events=tuple(events)))
-
         yield (
             buffer,
-            Salvager(buffer, gateway.path, origin=gateway.origin, clock=gateway.clock, tell=told),
+            Salvager(
+                buffer,
+                gateway.path,
+                origin=gateway.origin,
+                clock=gateway.clock,
+                tell=teller(buffer),
+            ),
         )
+
+
+@asynccontextmanager
+async def standing_by(gateway: Gateway) -> AsyncIterator[tuple[Buffer, Standby]]:
+    """Yield the buffer of a newly started agent, and what salvages while the block runs."""
+    async with gateway.opened() as buffer, asyncio.TaskGroup() as group:
+        standby = Standby(
+            buffer, gateway.path, origin=gateway.origin, clock=gateway.clock, tell=teller(buffer)
+        )
+        work = group.create_task(standby.run())
+        yield buffer, standby
+        work.cancel()
+
+
+def teller(buffer: Buffer) -> Tell:
+    """Return what makes events durable, signed."""
+
+    async def told(events: Sequence[Event]) -> None:
+        await buffer.append(Portion(events=tuple(events)))
+
+    return told
 
 
 async def waiting(buffer: Buffer) -> list[BatchFrame]:

@@ -33,6 +33,8 @@ pytestmark = pytest.mark.asyncio
 # Room for about ten portions of a thousand random words.
 ROOM_PAGES = 200
 ROWS = 1000
+# docs/wire-format.md section 2.
+PREV_BATCH_HASH = 120
 
 
 @pytest.fixture
@@ -63,6 +65,19 @@ def lost_numbers(frames: Sequence[BatchFrame]) -> list[int]:
         number
         for event in events
         for number in range(event.integer("first_batch"), event.integer("last_batch") + 1)
+    ]
+
+
+def names_of_lost(frames: Sequence[BatchFrame]) -> list[tuple[bytes, bytes]]:
+    """Return the names of the batches that are lost whole, each with that of the one before."""
+    return [
+        (
+            bytes.fromhex(str(event.fields["batch_hash"])),
+            bytes.fromhex(str(event.fields["prev_batch_hash"])),
+        )
+        for frame in frames
+        for event in events_of(frame)
+        if "batch_hash" in event.fields
     ]
 
 
@@ -199,6 +214,7 @@ async def test_a_damaged_copy_is_given_up_whole_and_is_not_sent_any_more(
         if not is_restarted:
             _, frames = await waiting(buffer)
             assert lost_numbers(frames) == [2]
+            assert names_of_lost(frames) == [(held[2].batch_hash, held[2].prev_batch_hash)]
             assert numbers(await buffer.held_from(held[2].chain_id, 2, 2)) == [3, 4]
             return
     async with gateway.opened() as buffer:
@@ -207,6 +223,36 @@ async def test_a_damaged_copy_is_given_up_whole_and_is_not_sent_any_more(
         assert buffer.backlog().unreceipted_count == 7
         await buffer.settle(receipts(await buffer.unreceipted(100)))
         assert buffer.backlog().unreceipted_count == 0
+
+
+async def test_a_copy_whose_header_is_damaged_too_is_told_by_number_alone(
+    gateway: Gateway,
+) -> None:
+    async with gateway.opened() as buffer:
+        await filled(gateway, buffer, 5)
+        held, frames = await waiting(buffer)
+        with closing(sqlite3.connect(gateway.path)) as connection, connection:
+            header = bytearray(frames[2].header_bytes)
+            header[PREV_BATCH_HASH] ^= 1
+            connection.execute(
+                "UPDATE sealed SET header = ?, body = x'00' WHERE position = 3", (bytes(header),)
+            )
+        assert await buffer.give_up([held[2]]) == 1
+        _, frames = await waiting(buffer)
+        assert lost_numbers(frames) == [2]
+        assert names_of_lost(frames) == []
+
+
+async def test_of_damaged_neighbours_each_is_told_by_its_name(gateway: Gateway) -> None:
+    async with gateway.opened() as buffer:
+        await filled(gateway, buffer, 5)
+        held, _ = await waiting(buffer)
+        with closing(sqlite3.connect(gateway.path)) as connection, connection:
+            connection.execute("UPDATE sealed SET body = x'00' WHERE position IN (3, 4)")
+        assert await buffer.give_up(held[1:5], LossReason.QUOTA) == 4
+        _, frames = await waiting(buffer)
+        assert lost_numbers(frames) == [1, 2, 3, 4]
+        assert names_of_lost(frames) == [(one.batch_hash, one.prev_batch_hash) for one in held[2:4]]
 
 
 async def test_an_intact_copy_can_be_given_up_too_and_leaves_its_headstone(

@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from edge_agent.buffer.faults import BufferUnavailableError
-from edge_agent.buffer.log_check import log_fault
+from edge_agent.buffer.log_check import read_log
 from edge_agent.buffer.quarantine import FOLDER
 from edge_agent.buffer.verifying import QUICK_PAGES, inspect_file
 from edge_agent.clock import SystemClock
-from tests.edge_agent.buffer.gateway import GATEWAY, KEY, Gateway
+from tests.edge_agent.buffer.gateway import GATEWAY, KEY, Gateway, numbers
 from tests.edge_agent.buffer.reopening import PAGE, filled, quarantined, without_receipt
 from tests.edge_agent.buffer.salvage import started, waiting
 
@@ -196,6 +196,12 @@ async def _killed(tmp_path: Path) -> tuple[Gateway, Path, int]:
     return gateway, gateway.path.with_name("buffer.db-wal"), count
 
 
+def _commits(content: bytes | bytearray) -> list[int]:
+    """Return the frames of a log that end a transaction."""
+    frames = range((len(content) - 32) // FRAME)
+    return [i for i in frames if struct.unpack_from(">I", content, 32 + i * FRAME + 4)[0]]
+
+
 @pytest.mark.parametrize("place", ["header", "frame header", "page"])
 @pytest.mark.asyncio
 async def test_what_sqlite_would_forget_of_a_damaged_log_comes_back(
@@ -206,7 +212,7 @@ async def test_what_sqlite_would_forget_of_a_damaged_log_comes_back(
     middle = 32 + len(content) // FRAME // 2 * FRAME
     content[{"header": 17, "frame header": middle + 9, "page": middle + 300}[place]] ^= 4
     log.write_bytes(content)
-    assert log_fault(log)
+    assert read_log(log).fault
     async with started(gateway) as (_, salvager):
         await salvager.once()
         lost = salvager.status().lost_batches
@@ -222,19 +228,53 @@ async def test_a_transaction_that_a_power_cut_left_unfinished_is_no_damage(
     gateway, log, _ = await _killed(tmp_path)
     content = log.read_bytes()
     frames = (len(content) - 32) // FRAME
-    commits = [
-        index
-        for index in range(frames)
-        if struct.unpack_from(">I", content, 32 + index * FRAME + 4)[0]
-    ]
-    first_of_last = commits[-2] + 1
+    first_of_last = _commits(content)[-2] + 1
     torn = bytearray(content)
     at = 32 + (first_of_last + cut % (frames - first_of_last)) * FRAME
     torn[at : at + FRAME] = bytes(FRAME)
     log.write_bytes(torn)
-    assert log_fault(log) is None
+    assert read_log(log).fault is None
     async with gateway.opened() as buffer:
         assert buffer.counters.quarantined == 0
+        assert not quarantined(gateway)
+
+
+@pytest.mark.parametrize(("left", "is_damaged"), [(2, True), (1, True), (0, False)])
+@pytest.mark.asyncio
+async def test_a_batch_behind_noise_tells_of_those_that_the_noise_took(
+    tmp_path: Path, left: int, *, is_damaged: bool
+) -> None:
+    # Of the last five transactions so many are left. With none, it may be one, unfinished.
+    gateway, log, count = await _killed(tmp_path)
+    content = log.read_bytes()
+    ends = [0, *(index + 1 for index in _commits(content))]
+    begin, end = (32 + ends[place] * FRAME for place in (-6, -1 - left))
+    log.write_bytes(content[:begin] + b"\xa5" * (end - begin) + content[end:])
+    async with started(gateway) as (_, salvager):
+        await salvager.once()
+        status = salvager.status()
+        assert status.folders == is_damaged
+        if is_damaged:
+            assert (status.salvaged_batches, status.lost_batches) == (count - 5 + left, 5 - left)
+
+
+@pytest.mark.asyncio
+async def test_a_portion_of_many_batches_that_a_power_cut_left_unfinished_is_no_damage(
+    tmp_path: Path,
+) -> None:
+    gateway = Gateway(tmp_path)
+    async with gateway.opened() as buffer:
+        await buffer.append(gateway.portion(20))
+        assert len(await buffer.append(gateway.portion(*[40_000] * 3))) == 3
+        gateway.crash_to(tmp_path / "killed")
+    log = gateway.path.with_name("buffer.db-wal")
+    content = bytearray(log.read_bytes())
+    first_of_last = _commits(content)[-2] + 1
+    at = 32 + first_of_last * FRAME
+    content[at : at + FRAME] = bytes(FRAME)
+    log.write_bytes(content)
+    async with gateway.opened() as buffer:
+        assert numbers(await buffer.unreceipted(10)) == [0, 1, 2]
         assert not quarantined(gateway)
 
 
@@ -247,5 +287,5 @@ async def test_a_log_begun_anew_over_an_older_one_is_no_damage(tmp_path: Path) -
         await buffer._writer.database.rows("PRAGMA wal_checkpoint(RESTART)")
         for _ in range(2):
             await buffer.append(gateway.portion(1))
-        assert log_fault(gateway.path.with_name("buffer.db-wal")) is None
-    assert log_fault(gateway.path.with_name("buffer.db-wal")) is None
+        assert read_log(gateway.path.with_name("buffer.db-wal")).fault is None
+    assert read_log(gateway.path.with_name("buffer.db-wal")).fault is None

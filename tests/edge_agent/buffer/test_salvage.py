@@ -1,6 +1,5 @@
 """What comes back from damaged files, what is told as lost, and that a kill changes neither."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from edge_agent.buffer import adopting
 from edge_agent.buffer.faults import BufferUnavailableError
 from edge_agent.buffer.progress import Step
 from edge_agent.buffer.quarantine import SEEN, folders
+from edge_agent.buffer.salvage import Salvage
 from edge_agent.buffer.summary import salvages_of
 from edge_agent.wire.batch import Origin
 from edge_agent.wire.document import Document
@@ -31,6 +31,7 @@ from tests.edge_agent.buffer.salvage import (
     destroy_header,
     losses,
     numbers_of,
+    standing_by,
     started,
     waiting,
 )
@@ -145,21 +146,30 @@ async def test_what_lies_in_two_quarantines_comes_back_once(tmp_path: Path) -> N
 
 async def test_damage_that_comes_while_the_agent_runs_is_salvaged_too(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path)
-    async with started(gateway) as (buffer, salvager):
-        async with asyncio.TaskGroup() as group:
-            work = group.create_task(salvager.run())
-            for _ in range(5):
-                await buffer.append(gateway.portion(20))
-            expected = await waiting(buffer)
-            buffer._writer.found_damage("a test says so")
+    async with standing_by(gateway) as (buffer, standby):
+        for _ in range(5):
             await buffer.append(gateway.portion(20))
-            while salvager.status().salvaged_batches < len(expected):
-                await buffer.append(gateway.portion(1))
-            work.cancel()
+        expected = await waiting(buffer)
+        assert standby.status() == Salvage()
+        buffer._writer.found_damage("a test says so")
+        await buffer.append(gateway.portion(20))
+        while standby.status().salvaged_batches < len(expected):
+            await buffer.append(gateway.portion(1))
         found = await waiting(buffer)
         assert found[: len(expected)] == expected
         # The agent knew the last batch: nothing can have been behind it.
         assert losses(found) == []
+
+
+async def test_what_was_set_aside_before_a_start_is_salvaged(tmp_path: Path) -> None:
+    gateway, frames = await filled(tmp_path)
+    UNREADABLE(gateway.path)
+    async with gateway.opened():
+        pass
+    async with standing_by(gateway) as (buffer, standby):
+        while standby.status().salvaged_batches < len(frames):
+            await buffer.append(gateway.portion(1))
+        assert standby.status().folders == 1
 
 
 async def test_a_salvaged_batch_that_is_damaged_in_its_turn_never_leaves(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edge_agent.uplink.policy import hold_s
 from edge_agent.uplink.state import LARGEST_FRAMES, Alarm
 from edge_agent.wire.frame import FrameFlag
 from edge_agent.wire.signing import SigningKey
@@ -203,6 +204,26 @@ async def test_a_batch_damaged_on_our_own_disk_is_given_up_and_holds_nothing_up(
         assert flags == {0: 0, 1: 0, 3: FrameFlag.HOLDS_NONE_BEFORE, 4: 0, 5: 0}
         assert Alarm.OWN_COPY_DAMAGED in agent.uplink.status().alarms
         assert len(centre.model.stored) == 5
+
+
+async def test_a_request_that_a_line_has_altered_costs_minutes_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    """A flipped bit in a header or a signature: for the centre somebody without a key sends."""
+    async with http_centre(GATEWAY) as centre, gateway(tmp_path, centre.url) as agent:
+        await agent.commit(2)
+        centre.faults = [answering(Reaction(status=403, error={"code": "key", "frame": 1}))]
+        async with agent.uploading():
+            wait_s = await agent.clock.asleep()
+            assert wait_s == hold_s(fraction=0.5)
+            assert agent.uplink.status().alarms == (Alarm.HELD_FOR_KEY,)
+            await agent.commit(2)  # it keeps recording
+            await agent.clock.pass_time(wait_s)
+            await settled(agent)
+        first, *later = centre.seen
+        assert [frame.batch_no for frame in first.frames] == [0, 1, 2]
+        assert [frame.batch_no for one in later for frame in one.frames] == [0, 1, 2, 3, 4]
+        assert agent.uplink.status().alarms == ()
 
 
 async def test_flush_sends_the_last_batches_and_says_so(tmp_path: Path) -> None:

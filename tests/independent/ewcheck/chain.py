@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ewcheck import rotation
 from ewcheck.events import Event, whole_number
 from ewcheck.faults import Faults, InvalidError, Kind
 
@@ -28,16 +29,21 @@ class Links:
     first_kinds: tuple[tuple[object, object], ...]
     previous: object
     losses: tuple[Event, ...]
+    reason: object = None
+    next_key: bytes | None = None
 
     @classmethod
     def of(cls, batch: Batch) -> Links:
         """Return what remains of a batch once its rows are dropped."""
         events = batch.events
+        rotated = rotation.event_of(batch)
         return cls(
             header=batch.header,
             first_kinds=tuple((e["type"], e.get("config_hash")) for e in events[:2]),
             previous=events[0].get("previous") if batch.header.is_genesis else None,
             losses=tuple(e for e in events if e["type"] == "loss"),
+            reason=events[0].get("reason") if batch.header.is_genesis else None,
+            next_key=None if rotated is None else rotation.named_key(rotated),
         )
 
 
@@ -69,7 +75,11 @@ def check_links(batches: Mapping[bytes, Links], given_up: Ranges, faults: Faults
             if not is_given_up(given_up, header.chain_id, header.batch_no - 1):
                 faults.add(Kind.LOST, header.name, "the batch before it is nowhere")
             continue
-        wrong = successor_fault(before.header, header) or _config_fault(before.header, links)
+        wrong = (
+            successor_fault(before.header, header)
+            or _config_fault(before.header, links)
+            or (before.next_key and "it goes on behind key_rotated")
+        )
         if wrong:
             faults.add(Kind.INVALID, header.name, f"chain: {wrong}")
 
@@ -99,6 +109,10 @@ def _check_genesis(
         return
     if named not in batches and not is_given_up(given_up, chain, number):
         faults.add(Kind.LOST, name, "the batch that this chain continues is nowhere")
+        return
+    before = batches.get(named)
+    if before and links.reason == "key_rotation" and before.next_key != links.header.key_id:
+        faults.add(Kind.INVALID, name, "chain: the batch before names another key to follow")
 
 
 def _named(previous: object) -> tuple[bytes, int, bytes]:

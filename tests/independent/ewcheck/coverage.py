@@ -31,9 +31,14 @@ class Gaps:
     given_up: list[tuple[frozenset[Value], Span]] = field(default_factory=list)
     closed: dict[int, set[Span]] = field(default_factory=lambda: defaultdict(set))
     open: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    begun: dict[tuple[tuple[Value, ...], int], int] = field(default_factory=dict)
 
-    def add(self, event: Event) -> None:
-        """Take one gap event; InvalidError if its fields are not what the format says."""
+    def add(self, event: Event, utc_minus_boottime_ns: int | None = None) -> None:
+        """Take one gap event; InvalidError if its fields are not what the format says.
+
+        Where the wall clock is not to be believed, a gap lasts from the CLOCK_BOOTTIME of the
+        event that opens it to that of the one that closes it.
+        """
         channels = event["channels"]
         if not isinstance(channels, list):
             raise InvalidError("event: the channels of a gap are no list")
@@ -41,7 +46,12 @@ class Gaps:
         end = None if event["to_ns"] is None else nanoseconds(event, "to_ns")
         if (end is None) == (event["state"] == "closed"):
             raise InvalidError("event: to_ns of a gap is null exactly while it is open")
-        self.seen.add((tuple(channels), start))
+        named = (tuple(channels), start)
+        self.seen.add(named)
+        if utc_minus_boottime_ns is not None:
+            told = nanoseconds(event, "mono_ns") + utc_minus_boottime_ns
+            start = self.begun.setdefault(named, told)
+            end = None if end is None else told
         for channel in channels:
             if not isinstance(channel, int):
                 raise InvalidError(f"event: a gap of channel {channel!r}")

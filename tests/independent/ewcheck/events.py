@@ -23,6 +23,7 @@ MAX_LINES = 1_024
 MAX_LINE_BYTES = 16_384
 KEY = re.compile(r"[a-z][a-z0-9_]{0,31}")
 DECIMAL = re.compile(r"0|-?[1-9][0-9]*")
+HASH = re.compile(r"[0-9a-f]{64}")
 REASONS = {"enrol", "quarantine", "fork", "key_rotation", "reset", "volatile"}
 GAP_STATES = {"open", "still", "closed"}
 FIELDS = {
@@ -105,6 +106,8 @@ def _check_fields(event: Event) -> None:
         nanoseconds(event, name)
     if kind == "gap" and event["state"] not in GAP_STATES:
         raise InvalidError(f"event: a gap that is {event['state']!r}")
+    if kind == "key_rotated" and not HASH.fullmatch(str(event["key"])):
+        raise InvalidError(f"event: the next key is {event['key']!r}")
     if kind == "continue" and event["reason"] not in REASONS:
         raise InvalidError(f"event: continue because of {event['reason']!r}")
 

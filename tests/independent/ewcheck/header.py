@@ -111,6 +111,11 @@ def _rules(h: Header) -> tuple[tuple[bool, str], ...]:
     )
 
 
+def key_named(raw: bytes) -> bytes:
+    """Return the id of the key that is to have signed a header, whatever else is in it."""
+    return raw[280:312]
+
+
 def check_signature(
     raw: bytes, signature: bytes, keys: Mapping[bytes, Ed25519PublicKey], key_id: bytes
 ) -> None:

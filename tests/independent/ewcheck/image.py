@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+from bisect import bisect_right
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,9 +40,8 @@ class Image:
         if log.exists():
             self.files[LOG_SUFFIX] = log.read_bytes()
         self.size = int.from_bytes(self.files[""][16:18], "big")
-        # Where the last transaction in the log begins: what damages only that one is no other
-        # than what a power cut leaves of a transaction that was never finished.
-        self.last_commit_at = self.end_at = 32
+        # Where the transactions in the log end, rising.
+        self.ends: list[int] = []
         self.places: dict[int, Place] = dict(self._committed())
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             query = "SELECT rootpage FROM sqlite_schema WHERE name = 'sealed'"
@@ -59,8 +59,7 @@ class Image:
                 return
             waiting[number] = (LOG_SUFFIX, at + 24)
             if is_commit:
-                self.last_commit_at = self.end_at
-                self.end_at = at + 24 + self.size
+                self.ends.append(at + 24 + self.size)
                 yield from waiting.items()
                 waiting = {}
 
@@ -77,11 +76,25 @@ class Image:
         """Return the extents of header, signature and body of each batch, by batch hash."""
         return dict(self._walk(self.root))
 
-    def is_of_last_commit(self, extents: Iterable[Extent]) -> bool:
-        """Return whether a batch was made durable by the last transaction of the log."""
-        return any(
-            extent.suffix == LOG_SUFFIX and extent.at >= self.last_commit_at for extent in extents
+    def transaction(self, extents: Iterable[Extent]) -> int:
+        """Return which transaction of the log made a batch durable; -1: none that is still there.
+
+        Pages are written again by later ones, but not all of a batch.
+        """
+        return min(
+            bisect_right(self.ends, extent.at) if extent.suffix == LOG_SUFFIX else -1
+            for extent in extents
         )
+
+    def damaged_from(self, log: bytes) -> int:
+        """Return the first transaction that is not what it was in a damaged log."""
+        sound = self.files[LOG_SUFFIX]
+        same = next(
+            (at for at, (one, other) in enumerate(zip(sound, log, strict=False)) if one != other),
+            min(len(sound), len(log)),
+        )
+        # Its header is written anew only when all of the log is in the database.
+        return len(self.ends) if same < 32 else bisect_right(self.ends, same)
 
     def _walk(self, number: int) -> Iterator[tuple[bytes, list[Extent]]]:
         page = self.page(number)

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ewcheck import chain, coverage, polls, receipt, store
+from ewcheck import chain, coverage, polls, receipt, rotation, store
 from ewcheck.batch import Batch, Keys, verified
 from ewcheck.chain import Links
 from ewcheck.events import nanoseconds
 from ewcheck.faults import Faults, InvalidError, Kind
+from ewcheck.header import key_named
 from ewcheck.journal import committed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """The files to judge. Times in ns; `at_tolerance_ns` None: stamps are not judged."""
+    """The files to judge. Times in ns; `at_tolerance_ns` None: stamps are not judged.
+
+    `utc_minus_boottime_ns` is for a gateway whose wall clock is wrong on purpose: what its
+    CLOCK_BOOTTIME lacks to true UTC, in the one boot that there was. Times are then those of mono.
+    """
 
     centre: Path
     keys: Keys
@@ -43,6 +48,7 @@ class Evidence:
     kills: Path | None = None
     slack_ns: int = 1_000_000_000
     at_tolerance_ns: int | None = None
+    utc_minus_boottime_ns: int | None = None
 
 
 @dataclass(slots=True)
@@ -57,15 +63,21 @@ class Judge:
     found: dict[Poll, str] = field(default_factory=dict)
     readings_at: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     gaps: coverage.Gaps = field(default_factory=coverage.Gaps)
+    keys: dict[bytes, Ed25519PublicKey] = field(init=False)
+    rotation_count: int = 0
     row_count: int = 0
     scan_count: int = 0
     empty_scan_count: int = 0
     headstone_count: int = 0
     boots: list[tuple[int, bool]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Begin with the keys that are given; others are learned from signed events."""
+        self.keys = dict(self.evidence.keys)
+
     def take_centre(self) -> None:
         """Verify every batch of the centre; its file must hold none twice."""
-        for stored in store.centre_batches(self.evidence.centre):
+        for stored in self._signed_first(store.centre_batches(self.evidence.centre)):
             if stored.batch_hash in self.batches:
                 self.faults.add(Kind.DUPLICATE, stored.name, "the batch is stored twice")
                 continue
@@ -76,7 +88,7 @@ class Judge:
     def take_buffer(self, path: Path) -> int:
         """Verify what a gateway still holds; return how many batches the centre has not."""
         beyond_centre = 0
-        for stored in store.buffer_batches(path):
+        for stored in self._signed_first(store.buffer_batches(path)):
             if stored.body is None:
                 continue
             batch = self._verified(stored)
@@ -88,12 +100,25 @@ class Judge:
             self._take(batch)
         return beyond_centre
 
+    def _signed_first(self, batches: Iterable[Stored]) -> Iterator[Stored]:
+        """Yield batches, each behind the one that names its key, as far as there is one."""
+        waiting: dict[bytes, list[Stored]] = defaultdict(list)
+        for stored in batches:
+            named = key_named(stored.header)
+            if named in self.keys:
+                yield stored
+            else:
+                waiting[named].append(stored)
+        while known := waiting.keys() & self.keys.keys():
+            for named in known:
+                yield from waiting.pop(named)
+        for unsigned in waiting.values():
+            yield from unsigned
+
     def _verified(self, stored: Stored) -> Batch | None:
         """Return the batch of a row, or None and a fault."""
         try:
-            batch = verified(
-                stored.header, stored.signature, stored.body or b"", self.evidence.keys
-            )
+            batch = verified(stored.header, stored.signature, stored.body or b"", self.keys)
             store.check_columns(stored, batch)
             if stored.verdict is not None:
                 _check_verdict(stored, batch, self.evidence.server_key)
@@ -108,10 +133,11 @@ class Judge:
         self.row_count += len(batch.rows)
         self.scan_count += batch.scan_count
         self.headstone_count += batch.is_headstone
+        self._take_rotation(batch)
         for event in batch.events:
             try:
                 if event["type"] == "gap":
-                    self.gaps.add(event)
+                    self.gaps.add(event, self.evidence.utc_minus_boottime_ns)
                 elif event["type"] == "loss":
                     self.gaps.add_loss(event)
                 elif event["type"] == "boot":
@@ -121,6 +147,20 @@ class Judge:
         if self.owners:
             for number, rows in groupby(batch.rows, key=lambda row: row.scan):
                 self._take_scan(f"{batch.header.name} scan {number}", list(rows))
+
+    def _take_rotation(self, batch: Batch) -> None:
+        """Learn the key that follows, if a batch tells of one."""
+        event = rotation.event_of(batch)
+        if event is None:
+            return
+        self.rotation_count += 1
+        try:
+            key = rotation.follower(batch, event, self.keys)
+        except InvalidError as error:
+            self.faults.add(Kind.INVALID, batch.header.name, str(error))
+            return
+        if key is not None:
+            self.keys.setdefault(rotation.named_key(event), key)
 
     def _take_scan(self, where: str, scan: Sequence[Row]) -> None:
         """Set one scan against what the plant served."""
@@ -151,7 +191,9 @@ class Judge:
         tolerance_ns = self.evidence.at_tolerance_ns
         if tolerance_ns is None:
             return None
-        off_ns = max((row.at - answer.at_ns for row in scan), key=abs)
+        ahead_ns = self.evidence.utc_minus_boottime_ns
+        stamps = (row.at if ahead_ns is None else row.mono + ahead_ns for row in scan)
+        off_ns = max((at_ns - answer.at_ns for at_ns in stamps), key=abs)
         return f"stamped {off_ns} ns after it was served" if abs(off_ns) > tolerance_ns else None
 
     def check_journals(self, given_up: chain.Ranges) -> int:
@@ -216,6 +258,7 @@ def judged(evidence: Evidence) -> dict[str, object]:
         "batches_seen_committed": committed_count,
         "batches_declared_lost": chain.declared_lost(judge.batches, given_up),
         "headstones": judge.headstone_count,
+        "rotations": judge.rotation_count,
         "chains": len({links.header.chain_id for links in judge.batches.values()}),
         "forks": chain.fork_count(judge.batches),
         "rows": judge.row_count,
