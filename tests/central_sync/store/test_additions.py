@@ -26,6 +26,7 @@ from tests.central_sync.ingest.signed_chain import (
     SignedChain,
     framed,
     loss_of,
+    named_loss_of,
     rows_at,
     uuid_of,
 )
@@ -39,7 +40,10 @@ STEP: Final = Event(
     mono_ns=0,
     fields={"old_ns": str(TEN - 5000 * S), "new_ns": str(TEN), "source": "ntp", "unc_ms": 5},
 )
-KINDS: Final = ("plain", "plain", "plain", "untrusted", "step", "loss", "unfit", "genesis")
+KINDS: Final = (
+    *("plain", "plain", "plain", "plain", "untrusted", "step"),
+    *("readings", "whole", "named", "unfit", "genesis"),
+)
 
 
 @dataclass
@@ -60,9 +64,9 @@ class Maker:
         if kind == "unfit" and number:
             self.made.append(self.chain.unfit())
             return
-        losses = [loss_of(self.chain, max(0, number - 3), max(0, number - 1))]
-        events = {"loss": losses if number else [], "step": [STEP]}.get(kind, [])
         place = len(self.made)
+        events = self._losses(kind) if number else []
+        events += [STEP] if kind == "step" else []
         rows = rows_at([TEN + place * 600 * S + offset * S for offset in range(3)])
         rows["mono"] = place * 600 * S
         self._sign(self.chain.batch(rows, events, moves=False), is_trusted=kind != "untrusted")
@@ -88,6 +92,14 @@ class Maker:
             return self.chain.headstone(rows, [], batch)
         except AssertionError:
             return batch
+
+    def _losses(self, kind: str) -> list[Event]:
+        """Return what a batch of this kind gives up: the readings of some, some, or one by name."""
+        number = self.chain.position.batch_no
+        if kind in {"readings", "whole"}:
+            reason = "quota" if kind == "readings" else "damaged storage"
+            return [loss_of(self.chain, max(0, number - 5), max(0, number - 2), reason)]
+        return [named_loss_of(self.chain, self.made[-2])] if kind == "named" and number > 2 else []
 
     def _sign(self, batch: SignedBatch, *, is_trusted: bool) -> None:
         flags = batch.header.flags | (BatchFlag(0) if is_trusted else BatchFlag.CLOCK_UNTRUSTED)
