@@ -8,6 +8,7 @@ from central_sync.proofs.entry import leaf
 from central_sync.proofs.tree import (
     EMPTY_ROOT,
     Frontier,
+    Node,
     around,
     check_consistency,
     consistency_proof,
@@ -54,7 +55,8 @@ def test_growing_completes_each_subtree_once() -> None:
 @given(begun=st.integers(0, len(LEAVES)), more=st.integers(0, len(LEAVES)))
 def test_many_leaves_at_once_make_the_tree_that_they_make_one_by_one(begun: int, more: int) -> None:
     tree, _ = Frontier().grown(LEAVES[:begun])
-    one_by_one, completed = tree, []
+    one_by_one = tree
+    completed: list[Node] = []
     for one in LEAVES[begun : begun + more]:
         one_by_one, nodes = one_by_one.grown([one])
         completed += nodes
