@@ -77,8 +77,7 @@ class Witness:
             page = self.store.log_entries(tree.size, min(ENTRY_PAGE, size - tree.size))
             if not page:
                 break
-            for entry in page:
-                tree, _ = tree.grown(leaf(entry))
+            tree, _ = tree.grown(leaf(entry) for entry in page)
         return tree.root
 
     def checkpoint(self, *, is_thorough: bool = False) -> tuple[Checkpoint, bytes]:
