@@ -241,6 +241,7 @@ def _sent_back(state: State, request: Request, answer: Answer) -> Outcome:
         # Twice as far back each time: to find a long hole's beginning takes few questions.
         start=max(0, expected.batch_no + 1 - 2**steps),
         refused=refused if was is None else was.refused,
+        behind=refused,
         steps=steps,
     )
     is_first = was is None and refused.batch_hash not in state.holes

@@ -164,8 +164,8 @@ def _rewound(state: State, rewind: Rewind, holding: Holding) -> tuple[State, lis
     if parts:
         return state, parts
     state = replace(state, rewind=None)
-    if rewind.refused.chain_id != rewind.expected.chain_id:
+    if rewind.behind.chain_id != rewind.expected.chain_id:
         # The first batch of a chain: all that is held of the one before is there now. If it
         # follows something else, that is not held; if not, its flag says nothing.
-        state = replace(state, holes=state.holes | {rewind.refused.batch_hash})
+        state = replace(state, holes=state.holes | {rewind.behind.batch_hash})
     return state, []

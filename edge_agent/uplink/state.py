@@ -110,7 +110,9 @@ class Rewind:
     start: int
     """Number from which the chain is sent; at most the expected one at first, then rising."""
     refused: Held
-    """The batch whose predecessor was missing."""
+    """The batch whose predecessor was missing at first."""
+    behind: Held
+    """The one whose predecessor is missing now: the expected batch is before it."""
     steps: int
     """How often the centre asked for something still earlier."""
     has_moved: bool = False
