@@ -197,8 +197,11 @@ def spans(
         lowest, highest = int(time[0]) - WIDEST_NS, int(time[-1]) + WIDEST_NS
         return ((max(int(earliest[0]), lowest), min(int(latest[-1]), highest)),)
     ranges = [time]
-    if abs(at[1] - at[0] - (mono[1] - mono[0])) >= ALIKE_NS:
-        # Several settings: what another one showed may lie outside the limits, and counts there.
+    shown_ns = at[0] - mono[0]
+    is_mixed = abs(at[1] - mono[1] - shown_ns) >= ALIKE_NS
+    if is_mixed or abs(shown_ns - clock.own.offset_ns) >= ALIKE_NS:
+        # Another setting than that of its end: what it showed may lie outside the limits, and
+        # counts there.
         ranges += [one for one in (earliest, latest) if not (one == EARLIEST).any()]
     return tuple((int(one[0]), int(one[-1])) for one in ranges)
 

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Final, Self
 from uuid import UUID
 
@@ -20,8 +21,9 @@ from edge_agent.buffer.carving import (
     sealed_cells,
 )
 from edge_agent.buffer.giving_up import is_headstone
+from edge_agent.buffer.listed import chains_in
 from edge_agent.buffer.pages import Chunk, Pages
-from edge_agent.buffer.receipted import COLUMNS, Receipted, receipted
+from edge_agent.buffer.receipted import COLUMNS, Receipted, receipted, unsettled
 from edge_agent.wire.batch import SignedBatch, open_body
 from edge_agent.wire.document import Document
 from edge_agent.wire.header import HEADER_SIZE, Header, batch_hash
@@ -165,10 +167,20 @@ class Remains:
                 if header is not None:
                     yield Sighted.of(header)
 
+    def untold(self) -> tuple[UUID, ...]:
+        """Return the chains listed, but those of which receipts say that nothing is missing."""
+        receipted = self.receipts()
+        settled = {one.chain_id for one in receipted}.difference(unsettled(receipted))
+        listed = chain.from_iterable(map(chains_in, self._each()))
+        return tuple(one for one in dict.fromkeys(listed) if one not in settled)
+
     def _records(self) -> Iterator[tuple[int, tuple[int, ...], Cell]]:
+        return chain.from_iterable(map(leaf_records, self._each()))
+
+    def _each(self) -> Iterator[bytes]:
+        """Yield every page of both files."""
         for chunk in self._pages.chunks(0):
-            for index in range(-(-len(chunk.content) // chunk.stride)):
-                yield from leaf_records(chunk.page_at(index))
+            yield from map(chunk.page_at, range(-(-len(chunk.content) // chunk.stride)))
 
     def _lookups(self, frame: int | None) -> Iterator[Lookup]:
         """Yield where the pages of a record may be, the likeliest first."""

@@ -178,8 +178,8 @@ class Salvager:
         """Tell, signed, which batches of the old chains are nowhere any more."""
         sighted: dict[tuple[UUID, int], Sighted] = {}
         for work in pending:
-            found = await self._sighted(work)
-            work.progress = work.progress.among(chain for chain, _ in found)
+            found, untold = await self._sighted(work)
+            work.progress = work.progress.among((*(chain for chain, _ in found), *untold))
             sighted |= found
         chains = {chain for work in pending for chain in work.progress.chains}
         async with self._lent() as writer:
@@ -214,14 +214,19 @@ class Salvager:
                 foreign=work.progress.foreign,
             )
 
-    async def _sighted(self, work: Work) -> Mapping[tuple[UUID, int], Sighted]:
-        """Return batches that are nowhere but for their headers."""
+    async def _sighted(
+        self, work: Work
+    ) -> tuple[Mapping[tuple[UUID, int], Sighted], Sequence[UUID]]:
+        """Return batches that are nowhere but for their headers, and chains by their names."""
         async with self._lent() as writer:
             is_present = present_of(writer.ledger)
         async with self._remains(work.folder) as (_, remains):
-            return await asyncio.to_thread(
+            found = await asyncio.to_thread(
                 lambda: by_number(remains.sighted(MOST_SIGHTED, is_present))
             )
+            # In files with batches of another gateway or key the chains may be theirs too.
+            untold = () if work.progress.foreign else await asyncio.to_thread(remains.untold)
+        return found, untold
 
     async def _adopt(
         self, work: Work, salvaged: Salvaged, progress: Progress | None = None

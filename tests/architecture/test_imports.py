@@ -17,7 +17,7 @@ NOT_IN_A_HEALTHY_DAEMON = {
         f"edge_agent.buffer.{name}"
         for name in (
             *("salvaging", "remains", "carving", "pages", "adopting", "missing", "losses"),
-            *("receipted", "progress", "forgotten", "summary"),
+            *("listed", "receipted", "progress", "forgotten", "summary"),
         )
     ),
     *("edge_agent.identity.tls", "edge_agent.enrol", "edge_agent.technician"),

@@ -65,6 +65,7 @@ enrolment.token_text
 event_fields.FIELDS
 event_fields.Form
 event_fields.fields_fault
+event_fields.is_hash
 event_fields.is_integer
 event_fields.is_nanoseconds
 events.CLOCK_STEP

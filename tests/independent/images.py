@@ -69,7 +69,9 @@ class Judge:
         offered = self._offered(uploaded)
         intact = self._intact(image, damaged)
         losses = list(_losses(offered))
-        chains = {batch.header.chain_id for batch in offered.values()}
+        # Nothing names a chain of which nothing is left: that it ended, the beginning of the new
+        # one tells. How many batches those have is counted.
+        named = {batch.header.chain_id for batch in offered.values()} | {one[0] for one in losses}
         self.counts["images"] += 1
         in_doubt = _in_doubt(image, damaged, intact)
         for name, is_receipted in receipted.items():
@@ -87,10 +89,11 @@ class Judge:
                     self._say(f"{damaged}: {name.hex()[:12]} is intact and not offered")
             elif is_there:
                 self.counts["salvaged_though_moved"] += 1
-            is_unknown = headers[name][32:48] not in chains
-            if not is_there and not _is_told(headers[name], losses, is_unknown=is_unknown):
-                self.counts["silently_lost"] += 1
-                self._say(f"{damaged}: {name.hex()[:12]} is lost without a word")
+            if is_there or _is_told(headers[name], losses):
+                continue
+            is_named = headers[name][32:48] in named
+            self.counts["silently_lost" if is_named else "of_chains_without_a_trace"] += 1
+            self._say(f"{damaged}: {name.hex()[:12]} is lost without a word")
 
     def _known(self, sound: Path) -> tuple[Image, Mapping[bytes, bool], Mapping[bytes, bytes]]:
         if sound not in self._sound:
@@ -160,15 +163,10 @@ def _losses(offered: Mapping[bytes, Batch]) -> Iterator[tuple[bytes, int, int, i
                 yield chain, *numbers, int(str(event["from_ns"])), int(str(event["to_ns"]))
 
 
-def _is_told(
-    header: bytes, losses: Sequence[tuple[bytes, int, int, int, int]], *, is_unknown: bool
-) -> bool:
+def _is_told(header: bytes, losses: Sequence[tuple[bytes, int, int, int, int]]) -> bool:
     """Return whether a batch is given up by its number, or behind it by when it was sealed."""
     chain, number = header[32:48], int.from_bytes(header[48:56], "little")
     wall_ns = int.from_bytes(header[96:104], "little")
-    if chain not in {of for of, *_ in losses}:
-        # Nothing names a chain of which nothing is left; its end is in the new one's beginning.
-        return is_unknown
     # The time counts only behind the numbers: where the end of a chain is not known.
     return any(
         of == chain and first <= number and (number <= last or from_ns < wall_ns <= to_ns)
@@ -200,6 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "salvaged",
         "salvaged_though_moved",
         "in_doubt",
+        "of_chains_without_a_trace",
         "silently_lost",
     )
     report = {name: counts[name] for name in (*names, "offered", "invalid")}

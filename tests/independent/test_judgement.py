@@ -208,9 +208,10 @@ def test_a_gap_told_by_a_wrong_clock_excuses_what_was_missed_by_boottime(tmp_pat
     world.utc_minus_boottime_ns = START_NS
     world.plant += [served(7), served(9), served(12)]
     opened, closed = gap("open", 1, None), gap("closed", 1, 2)
-    for told, poll in ((opened, 7), (closed, 9)):
+    for told, poll, at_poll in ((opened, 9, 3), (closed, 9, 99_999)):
         assert isinstance(told, dict)
         told["mono_ns"] = str(poll * SECOND_NS)
+        told["at_ns"] = str(START_NS + at_poll * SECOND_NS)  # two seconds after it began; then set
         world.follow(batch([], [told], world.last()))
     report = world.judged()
     assert faults(report) == {"uncovered": 1}

@@ -203,6 +203,7 @@ SHOWN = (
     ),
     *("published", "published_alike", "found", "lost", "twice"),
     *("waiting", "intact", "salvaged", "salvaged_share", "silently_lost", "longest_start_s"),
+    "of_chains_without_a_trace",
     *("modbus tcp", "rtu over tcp", "rtu serial"),
     *("taken", "fills", "at_centre", "in_buffer", "covered", "losses", "injected"),
     *("hostile", "set_back", "kinds", "alarms_due", "unseen", "false_alarms", "violations"),

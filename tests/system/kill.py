@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 import secrets
+import subprocess
 import sys
 import tempfile
 from contextlib import suppress
@@ -19,7 +20,16 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Self
 
 from tests.system.evidence import Witness
-from tests.system.installation import CLOCK, COMMIT_INTERVAL_S, Installation, pause, wait_until
+from tests.system.installation import (
+    AGENT,
+    CLOCK,
+    COMMAND_LIMIT_S,
+    COMMIT_INTERVAL_S,
+    ROOT,
+    Installation,
+    pause,
+    wait_until,
+)
 from tests.system.proxy import Mishap, Proxy
 
 if TYPE_CHECKING:
@@ -44,9 +54,10 @@ UPLOAD_TAKES_S = 0.05
 # The gateway backs off up to 1, 2, 4, ... s after each failure: short cuts let it come back.
 FAIR_S = (1.0, 6.0)
 FOUL_S = (0.1, 0.6)
-# Behind a bad run of failures its next attempt may be two minutes away.
-START_LIMIT_S = 180.0
-DRAIN_LIMIT_S = 180.0
+# Behind a bad run of failures its next attempt may be as far away as its longest back-off, 300 s
+# (docs/wire-format.md section 12): on a busy machine a bad run is a matter of time.
+START_LIMIT_S = 420.0
+DRAIN_LIMIT_S = 420.0
 RATES: Mapping[Mishap, float] = {
     Mishap.REFUSE: 0.05,
     Mishap.RESET_REQUEST: 0.05,
@@ -156,7 +167,11 @@ class Campaign:
             self.witness.look()
             return count() > before
 
-        wait_until(what, is_so, limit_s=START_LIMIT_S)
+        try:
+            wait_until(what, is_so, limit_s=START_LIMIT_S)
+        except TimeoutError as error:
+            error.add_note(_gateway_says(self.one))
+            raise
 
     def drain(self) -> None:
         """Let everything arrive, stop the agent as an operator would, and note the last batches."""
@@ -170,6 +185,15 @@ class Campaign:
         self.witness.look()
         if code:
             raise RuntimeError(f"the agent stopped with code {code}")
+
+
+def _gateway_says(one: Installation) -> str:
+    """Return what the agent tells people of itself, for whoever asks why nothing happens."""
+    command = (*AGENT, "status", "--config", str(one.config))
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=COMMAND_LIMIT_S, cwd=ROOT, check=False
+    )
+    return done.stdout + done.stderr
 
 
 def campaign(target: str, count: int, *, seed: int, folder: Path) -> Report:

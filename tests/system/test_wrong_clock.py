@@ -12,6 +12,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,17 +26,22 @@ from edge_agent.wire.events import Event, parse_event
 from edge_agent.wire.header import Header
 from edge_agent.wire.readings import ROW
 from tests.system.evidence import Witness, rows
-from tests.system.installation import CLOCK, Installation, wait_until
+from tests.system.installation import CLOCK, Installation, pause, wait_until
 from tests.system.kill import IN_FLIGHT_NS, UNCOMMITTED_NS
 from tests.systemd.container import FORBIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.system.evidence import Report
+
 S = 1_000_000_000
 DAY_S = 86_400
+# What the wall clock is set to while the daemon runs, seconds beside the truth.
+SETTINGS_S = (0, -DAY_S, DAY_S)
 LIMIT_S = 60.0
 BATCHES = 2
+PERIOD_S = 0.5
 UPTIME_S = 400 * DAY_S
 # A wall clock and a CLOCK_BOOTTIME that are read one after the other on a busy machine.
 ALIKE_NS = S
@@ -96,7 +102,7 @@ class Wall:
 def one(tmp_path: Path) -> Iterator[Installation]:
     folder = tmp_path / "installation"
     folder.mkdir()
-    with Installation(folder, seed=7, period_s=0.5) as made:
+    with Installation(folder, seed=7, period_s=PERIOD_S) as made:
         yield made
 
 
@@ -121,8 +127,16 @@ def more(one: Installation, witness: Witness) -> None:
     wait_until("batches at the centre", is_so, limit_s=LIMIT_S)
 
 
-def judged(one: Installation, witness: Witness) -> None:
-    """Let everything arrive, and ask for the verdict."""
+def falls_silent(one: Installation) -> None:
+    """Let no device answer for some polls: the gap must be told rightly by a wrong clock, too."""
+    plant = one.running["plant"]
+    plant.send_signal(signal.SIGSTOP)
+    pause(2.5 * PERIOD_S)
+    plant.send_signal(signal.SIGCONT)
+
+
+def judged(one: Installation, witness: Witness) -> Report:
+    """Let everything arrive, and return the verdict, which must be good."""
     wait_until("nothing waits", lambda: witness.unreceipted() <= 1, limit_s=LIMIT_S)
     assert one.stop("agent") == 0
     witness.look()
@@ -131,6 +145,7 @@ def judged(one: Installation, witness: Witness) -> None:
     assert (report["chains"], report["forks"], report["batches_declared_lost"]) == (1, 0, 0)
     assert report["polls_found"]
     assert witness.sees_damage(random.Random(1))  # noqa: S311 - chance, not a secret
+    return report
 
 
 def told(one: Installation) -> tuple[list[int], list[Event]]:
@@ -180,17 +195,18 @@ def test_a_daemon_whose_clock_begins_at_1970_and_is_set_to_and_fro_loses_and_rew
     wall.set(at_1970)
     one.start_agent()
     more(one, witness)
-    for off_s in (0, -DAY_S, DAY_S):
+    for off_s in SETTINGS_S:
         wall.set(off_s)
+        falls_silent(one)
         more(one, witness)
     assert one.stop("agent") == 0
     wall.set(at_1970)  # what the machine shows after its battery was changed
     one.start_agent()
     more(one, witness)
-    judged(one, witness)
+    assert judged(one, witness)["gaps"] >= len(SETTINGS_S) * one.device_count  # type: ignore[operator] # a count
     offsets, steps = told(one)
     # Started again it does not go back behind what it has signed.
-    assert settings(offsets, ahead_ns) == [at_1970, 0, -DAY_S, DAY_S]
+    assert settings(offsets, ahead_ns) == [at_1970, *SETTINGS_S]
     by_s = [round((one.integer("new_ns") - one.integer("old_ns")) / S) for one in steps]
     assert by_s == [-at_1970, -DAY_S, 2 * DAY_S, DAY_S - at_1970]
     assert [one.fields["source"] for one in steps][-1] == "last_known"

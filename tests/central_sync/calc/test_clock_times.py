@@ -233,10 +233,14 @@ def test_a_batch_is_looked_for_wherever_its_readings_may_count(
             assert any(first <= one <= last for first, last in ranges)
 
 
-@given(arounds, st.integers(0, 3 * DAY), st.integers(0, DAY))
+@given(arounds, st.integers(0, 3 * DAY), st.integers(0, DAY), st.booleans())
 def test_what_another_setting_showed_is_looked_for_at_the_limits(
-    around: Around, shown: int, mono: int
+    around: Around,
+    shown: int,
+    mono: int,
+    is_alone: bool,  # noqa: FBT001 - drawn
 ) -> None:
+    """Also where the clock was set behind the last reading, and the header shows that alone."""
     clock = BatchClock(
         mono_ns=DAY,
         wall_ns=TEN + DAY,
@@ -244,7 +248,8 @@ def test_what_another_setting_showed_is_looked_for_at_the_limits(
         received_ns=TEN + DAY,
         others=[Setting(offset_ns=shown - mono, error_ns=None)],
     )
-    both = np.array([shown, TEN + mono + S]), np.array([mono, mono + S])
+    later = shown + S if is_alone else TEN + mono + S
+    both = np.array([shown, later]), np.array([mono, mono + S])
     found = times(*both, clock, around)
     ends = (int(both[0].min()), int(both[0].max())), (mono, mono + S)
     ranges = spans(clock, *ends, around)

@@ -13,7 +13,7 @@ from edge_agent.wire.frame import BatchFrame
 from edge_agent.wire.header import Header
 from edge_agent.wire.receipt import BatchPlace, sign_receipt
 from edge_agent.wire.vocabulary import NO_HASH, Verdict
-from tests.edge_agent.buffer.gateway import CENTRE, GATEWAY, Gateway, receipts
+from tests.edge_agent.buffer.gateway import CENTRE, GATEWAY, Gateway, Portion, receipts
 from tests.edge_agent.buffer.reopening import BATCHES, filled, sql
 from tests.edge_agent.buffer.salvage import MOST, UNREADABLE, destroy_header, started, waiting
 from tests.edge_agent.buffer.salvage import losses as told_losses
@@ -196,6 +196,28 @@ async def test_the_first_of_a_chain_were_not_taken_before_the_last_of_another(
     assert (first.fields["chain"], first.integer("last_batch")) == (str(newest.chain_id), 1)
     assert first.integer("from_ns") == before.wall_ns
     assert first.integer("to_ns") == newest.wall_ns
+
+
+@pytest.mark.asyncio
+async def test_a_chain_of_which_only_its_name_is_left_is_told(tmp_path: Path) -> None:
+    gateway, headers = await settled(tmp_path, received=6)
+    async with gateway.opened() as buffer:
+        await buffer.settle(receipts(await buffer.unreceipted(MOST)))
+        await buffer.begin_chain("fork")
+        marks = tuple(bytes([mark]) * 16 for mark in range(200))
+        for _ in range(3):
+            await buffer.append(Portion(events=(gateway.note("a"),), marks=marks))
+        (gone, *_) = await buffer.unreceipted(MOST)
+    destroy(gateway.path, "header", range(8, 11))
+    async with started(gateway) as (buffer, salvager):
+        await salvager.once()
+        each = told_losses(await waiting(buffer))
+    # What no receipt leads to, no receipt says was the end.
+    chains = [str(headers[0].chain_id), str(gone.chain_id)]
+    assert sorted(str(one.fields["chain"]) for one in each) == sorted(chains)
+    (told,) = [one for one in each if one.fields["chain"] == chains[1]]
+    assert [told.integer(name) for name in ("first_batch", "last_batch", "from_ns")] == [0, 0, 0]
+    assert told.integer("to_ns") > gone.wall_ns
 
 
 def missing(chain: int, *numbers: int, is_named: bool = False) -> Missing:

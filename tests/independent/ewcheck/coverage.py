@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOR_EVER = 1 << 63
+HOUR_NS = 3_600_000_000_000
 Span: TypeAlias = tuple[int, int]  # from_ns, to_ns, both inclusive
 
 
@@ -36,8 +37,9 @@ class Gaps:
     def add(self, event: Event, utc_minus_boottime_ns: int | None = None) -> None:
         """Take one gap event; InvalidError if its fields are not what the format says.
 
-        Where the wall clock is not to be believed, a gap lasts from the CLOCK_BOOTTIME of the
-        event that opens it to that of the one that closes it.
+        Where the wall clock is not to be believed, a gap ends at the CLOCK_BOOTTIME of the event
+        that closes it, and begins so long before the event that opens it as that says: both times
+        are of one clock, unless it was set between them.
         """
         channels = event["channels"]
         if not isinstance(channels, list):
@@ -50,7 +52,8 @@ class Gaps:
         self.seen.add(named)
         if utc_minus_boottime_ns is not None:
             told = nanoseconds(event, "mono_ns") + utc_minus_boottime_ns
-            start = self.begun.setdefault(named, told)
+            early = nanoseconds(event, "at_ns") - start
+            start = self.begun.setdefault(named, told - (early if 0 <= early < HOUR_NS else 0))
             end = None if end is None else told
         for channel in channels:
             if not isinstance(channel, int):
