@@ -161,4 +161,11 @@ def _rewound(state: State, rewind: Rewind, holding: Holding) -> tuple[State, lis
     # One frame less than otherwise: the receipt is one as well.
     most = SEARCHING_FRAMES if is_searching else LARGEST_FRAMES - 1
     parts = _fitting(state, _parts(state, holding.rewound)[:most])
-    return (state if parts else replace(state, rewind=None)), parts
+    if parts:
+        return state, parts
+    state = replace(state, rewind=None)
+    if rewind.refused.chain_id != rewind.expected.chain_id:
+        # The first batch of a chain: all that is held of the one before is there now. If it
+        # follows something else, that is not held; if not, its flag says nothing.
+        state = replace(state, holes=state.holes | {rewind.refused.batch_hash})
+    return state, []

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tests.simulation.judge import BEHIND, FORK, HOLE
-from tests.simulation.network import FAULTS
-from tests.simulation.world import Rules, World
+from tests.simulation.network import FAULTS, answered
+from tests.simulation.world import GATEWAY, Rules, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,6 +163,29 @@ def copy_rotten_beside_another(history: History) -> Verdict:
     return replace(verdict, may=verdict.may | {FORK})  # seen where two batches have one number
 
 
+def last_of_a_branch_rotten(history: History) -> Verdict:
+    """A copy hears of the fork while it makes its last batch, which rots; its new chain goes on.
+
+    Its branch is longer than the main line, so that it is sent back to what the centre has.
+    """
+    world, machine = history.world, history.machine
+    history.deliver(machine)
+    image = machine.buffer.image()
+    machine.buffer.seal()
+    history.deliver(machine)
+    beside = world.copy(image, is_resumed=False)
+    beside.buffer.seal_many(4)
+    sending = beside.request()
+    assert sending is not None
+    beside.buffer.seal()
+    request, body = sending
+    beside.take(request, answered(world.centre, GATEWAY, request, body, fault="none", late=[]))
+    beside.buffer.seal()
+    for _ in range(100):
+        beside.buffer.damage()
+    return Verdict(must=frozenset({FORK}), may=frozenset({HOLE}))
+
+
 def newer_forgotten_before_older(history: History, machine: Gateway | None = None) -> Verdict:
     """The restored centre lacks old batches that are held, below newer ones that are not."""
     machine = machine or history.machine
@@ -243,6 +266,7 @@ STORIES: tuple[Callable[[History], Verdict], ...] = (
     copy_rotten,
     copy_rotten_beside_another,
     delivered_copy_rotten,
+    last_of_a_branch_rotten,
     centre_set_back_and_gateway_forgot,
     backup_without_loss,
     buffer_lost_delivered,

@@ -187,6 +187,17 @@ def test_a_refused_batch_itself_says_so_when_nothing_of_that_chain_is_held() -> 
     assert sent(request)[0] == (3, FrameFlag.HOLDS_NONE_BEFORE)
 
 
+def test_a_first_batch_says_so_too_once_all_of_the_chain_before_was_sent_again() -> None:
+    elsewhere = Refusal(code="gap", frame=0, expected=Place(chain_id=UUID(int=5), batch_no=8))
+    gap = Answer(status=409, is_readable=True, refusal=elsewhere)
+    state = after(State(), REQUEST, gap, TRUST).state
+    assert state.rewind is not None
+    moved = replace(state, rewind=replace(state.rewind, has_moved=True, start=12))
+    state, request = next_request(moved, waiting(*BATCHES[3:6]))
+    assert state.rewind is None
+    assert sent(request) == [(3, FrameFlag.HOLDS_NONE_BEFORE), (4, 0), (5, 0)]
+
+
 def test_a_rewind_with_nothing_to_send_is_over() -> None:
     state = after(State(), REQUEST, GAP, TRUST).state
     damaged = replace(state, withheld=frozenset({BATCHES[1].batch_hash}))
