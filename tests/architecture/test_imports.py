@@ -11,7 +11,7 @@ NOT_IN_THE_DAEMON = {
     # The configuration is read in a process of its own (docs/adr/0007-start.md).
     *("cattrs", "attr", "difflib"),
 }
-# Nor does a daemon that was never damaged, with keys that this product wrote, ever load these.
+# Nor does a daemon that was never damaged ever load these.
 NOT_IN_A_HEALTHY_DAEMON = {
     *(
         f"edge_agent.buffer.{name}"
@@ -21,7 +21,7 @@ NOT_IN_A_HEALTHY_DAEMON = {
         )
     ),
     *("edge_agent.identity.tls", "edge_agent.enrol", "edge_agent.technician"),
-    *("cryptography.hazmat.primitives.serialization", "cryptography.x509"),
+    "cryptography.x509",
     *("importlib.metadata", "zipfile", "csv"),
 }
 DAEMON = "edge_agent.cli.run, edge_agent.agent, edge_agent.drivers.modbus, edge_agent.uplink.client"

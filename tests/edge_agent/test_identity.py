@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
     load_pem_public_key,
 )
 
@@ -29,7 +28,6 @@ from edge_agent.identity import (
 from edge_agent.wire.signing import BATCH_CONTEXT, SigningKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 PEM, PKCS8 = Encoding.PEM, PrivateFormat.PKCS8
@@ -46,37 +44,6 @@ def test_a_new_key_is_for_its_owner_and_comes_back_the_same(tmp_path: Path) -> N
     loaded = load_signing_key(path)
     assert loaded.key_id == made.key_id
     loaded.verifying_key.verify(BATCH_CONTEXT, b"x", made.sign(BATCH_CONTEXT, b"x"))
-
-
-def test_keys_are_written_as_others_write_them(tmp_path: Path) -> None:
-    path = tmp_path / "gateway.key"
-    key = create_signing_key(path)
-    known = load_pem_private_key(path.read_bytes(), password=None)
-    assert isinstance(known, Ed25519PrivateKey)
-    assert path.read_bytes() == known.private_bytes(PEM, PKCS8, NoEncryption())
-    spki = known.public_key().public_bytes(PEM, PublicFormat.SubjectPublicKeyInfo)
-    assert public_pem(key.verifying_key).encode() == spki
-
-
-@pytest.mark.parametrize(
-    "rewritten",
-    [
-        pytest.param(lambda pem: pem, id="as it is"),
-        pytest.param(lambda pem: b"\n" + pem + b"\n", id="lines around it"),
-        pytest.param(lambda pem: pem.replace(b"\n", b"\r\n"), id="lines of Windows"),
-        pytest.param(lambda pem: pem[:40] + b"\n" + pem[40:], id="in two lines"),
-        pytest.param(lambda pem: b"a comment\n" + pem, id="behind a comment"),
-    ],
-)
-def test_pem_is_read_however_it_is_laid_out(
-    tmp_path: Path, rewritten: Callable[[bytes], bytes]
-) -> None:
-    path, public = tmp_path / "gateway.key", tmp_path / "receipt.pem"
-    key = create_signing_key(path)
-    path.write_bytes(rewritten(path.read_bytes()))
-    public.write_bytes(rewritten(public_pem(key.verifying_key).encode()))
-    assert load_signing_key(path).key_id == key.key_id
-    assert set(load_receipt_keys(public)) == {key.key_id}
 
 
 def test_two_keys_are_never_the_same(tmp_path: Path) -> None:
