@@ -164,9 +164,11 @@ def _lost(facts: Facts) -> Iterator[str]:
     if len(stored) != len(set(stored)):
         yield "twice: the centre holds a batch more than once"
     missing = set(facts.made) - set(stored)
+    told = _told_lost(facts)
+    expected = missing - told - _lost_with_genesis(facts, told, missing)
     for disk in facts.heads.values():
-        if disk & missing:
-            yield f"lost: {len(disk & missing)} batches that a gateway holds are not at the centre"
+        if disk & expected:
+            yield f"lost: {len(disk & expected)} batches that a gateway holds are not at the centre"
     excused = facts.unsent | (facts.set_back & (facts.receipted | facts.overwritten))
     # What tells of it may have rotted in its turn, and is told of then.
     while more := facts.rotten & _told_by(facts, {*stored, *excused}) - excused:
@@ -175,6 +177,17 @@ def _lost(facts: Facts) -> Iterator[str]:
         yield f"lost: {len(missing - excused)} batches are nowhere, and nothing happened to them"
     if set(stored) - set(facts.made):
         yield "invented: the centre holds what no gateway made"
+
+
+def _lost_with_genesis(facts: Facts, told: set[bytes], missing: set[bytes]) -> set[bytes]:
+    """Return what a batch 0 continued that is told as lost: its name went with it."""
+    found: set[bytes] = set()
+    for name in told & facts.made.keys():
+        below = b"" if facts.made[name].number else facts.made[name].before
+        while below in missing and below not in found:
+            found.add(below)
+            below = facts.made[below].before
+    return found
 
 
 def main_line(batches: Iterable[Batch]) -> set[bytes]:
