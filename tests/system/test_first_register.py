@@ -27,7 +27,7 @@ from edge_agent.wire.header import Header
 from edge_agent.wire.signing import BATCH_CONTEXT, VerifyingKey
 
 REGISTER = 0x1234
-TRIES, PAUSE_S = 300, 0.1
+TRIES, PAUSE_S = 900, 0.1
 
 PROFILE = """\
 id = "test/one-register"

@@ -131,7 +131,7 @@ async def test_a_late_answer_on_a_serial_line_is_never_the_answer_to_a_later_que
 
 async def test_a_line_that_babbles_on_is_not_read_from() -> None:
     async with on_a_line(Instrument(answer=lambda _: b"")) as one:
-        device = at(one.path, SUBJECT.device(0, timeout_s=0.05))
+        device = at(one.path, SUBJECT.device(0, timeout_s=0.2))
         async with connect([device], CLOCK) as connection:
             with pytest.raises(LinkLostError):
                 await scan_of(connection.drivers[0])

@@ -122,7 +122,7 @@ async def test_an_outstation_that_is_dead_for_long_ends_the_link_before_a_number
 ):
     async with serving(filled()) as (port, server):
         server.is_silent = True
-        async with connected(replace(device(port), timeout_s=0.02)) as connection:
+        async with connected(replace(device(port), timeout_s=0.1)) as connection:
             for _ in range(7):
                 with pytest.raises(LinkLostError) as told:
                     await connection.drivers[0].read()
