@@ -13,6 +13,7 @@ import sqlite3
 import tempfile
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -55,7 +56,7 @@ class Arrived:
     readings: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Drained:
     """How a backlog went."""
 
@@ -65,17 +66,17 @@ class Drained:
     arrived: list[Arrived]
     floor_s: float
 
-    @property
+    @cached_property
     def first_ns(self) -> int:
         """When the first batch was taken in."""
         return min(one.received_ns for one in self.arrived)
 
-    @property
+    @cached_property
     def live(self) -> list[Arrived]:
         """The batches that were made after the start."""
         return [one for one in self.arrived if one.wall_ns > self.started_ns]
 
-    @property
+    @cached_property
     def old(self) -> list[Arrived]:
         """The batches of the outage."""
         return [one for one in self.arrived if one.wall_ns <= self.started_ns]
