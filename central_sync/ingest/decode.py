@@ -99,10 +99,6 @@ def _quarters(at: Int64Array, *, wall_ns: int) -> tuple[tuple[int, ...], bool]:
 
     Also returns whether some were left out.
     """
-    first, last = int(at.min()) // QUARTER_NS, int(at.max()) // QUARTER_NS
-    if first >= QUARTERS.start and last < QUARTERS.stop and last - first <= 1:
-        # As a rule: ten seconds touch one, or two that are neighbours.
-        return tuple(range(first, last + 1)), False
     found = np.unique(at // QUARTER_NS)
     possible = found[(found >= QUARTERS.start) & (found < QUARTERS.stop)]
     nearest = np.argsort(np.abs(possible - wall_ns // QUARTER_NS), kind="stable")

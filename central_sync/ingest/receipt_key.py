@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from central_sync.ca.key_file import keep_new, private_key_in
 from central_sync.config import ExitCode, OperatorError
 from central_sync.store.admission import Sign
-from edge_agent.wire.receipt import BatchPlace, signed_receipt
+from edge_agent.wire.receipt import BatchPlace, sign_receipt
 from edge_agent.wire.signing import SigningKey, VerifyingKey
 from edge_agent.wire.vocabulary import Verdict
 
@@ -64,8 +64,8 @@ def receipts_by(key: SigningKey) -> Sign:
     """Return the function with which the store signs receipts inside its transaction."""
 
     def sign(place: BatchPlace, verdict: Verdict, received_ns: int, log_index: int) -> bytes:
-        return signed_receipt(
+        return sign_receipt(
             key, place, verdict=verdict, received_ns=received_ns, log_index=log_index
-        )
+        ).pack()
 
     return sign

@@ -6,7 +6,7 @@ Source of every definition: RFC 6962 section 2.1, RFC 9162 section 2.1.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, TypeAlias
@@ -50,21 +50,17 @@ class Frontier:
         """The tree hash."""
         return _folded(self.peaks)
 
-    def grown(self, leaves: Iterable[Hash]) -> tuple["Frontier", tuple[Node, ...]]:
-        """Return the tree with more leaves, and the subtrees of two or more that they complete."""
+    def grown(self, leaf: Hash) -> tuple["Frontier", tuple[Node, ...]]:
+        """Return the tree with one leaf more, and the subtrees of two or more that it completes."""
         peaks = list(self.peaks)
-        size = self.size
         made: list[Node] = []
-        for leaf in leaves:
-            node = leaf
-            level = 0
-            while size >> level & 1:
-                node = _node(peaks.pop(), node)
-                level += 1
-                made.append(Node(level=level, place=size >> level, root=node))
-            peaks.append(node)
-            size += 1
-        return Frontier(size, tuple(peaks)), tuple(made)
+        node = leaf
+        level = 0
+        while self.size >> level & 1:
+            node = _node(peaks.pop(), node)
+            level += 1
+            made.append(Node(level=level, place=self.size >> level, root=node))
+        return Frontier(self.size + 1, (*peaks, node)), tuple(made)
 
 
 def root_at(size: int, node_at: NodeAt) -> Hash:

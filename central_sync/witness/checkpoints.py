@@ -77,7 +77,8 @@ class Witness:
             page = self.store.log_entries(tree.size, min(ENTRY_PAGE, size - tree.size))
             if not page:
                 break
-            tree, _ = tree.grown(leaf(entry) for entry in page)
+            for entry in page:
+                tree, _ = tree.grown(leaf(entry))
         return tree.root
 
     def checkpoint(self, *, is_thorough: bool = False) -> tuple[Checkpoint, bytes]:

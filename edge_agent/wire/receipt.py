@@ -119,15 +119,6 @@ def sign_receipt(
     log_index: int = NO_LOG,
 ) -> Receipt:
     """Return the receipt for one stored batch; received_ns is UTC ns."""
-    return Receipt.unpack(
-        signed_receipt(key, place, verdict=verdict, received_ns=received_ns, log_index=log_index)
-    )
-
-
-def signed_receipt(
-    key: SigningKey, place: BatchPlace, *, verdict: Verdict, received_ns: int, log_index: int
-) -> bytes:
-    """Return the 185 bytes of the receipt for one stored batch; received_ns is UTC ns."""
     fields = _BODY.pack(
         key.key_id,
         place.gateway_id.bytes,
@@ -138,7 +129,7 @@ def signed_receipt(
         received_ns,
         verdict,
     )
-    return fields + key.sign(RECEIPT_CONTEXT, fields)
+    return Receipt.unpack(fields + key.sign(RECEIPT_CONTEXT, fields))
 
 
 def verify_receipt(receipt: Receipt, key: VerifyingKey, place: BatchPlace) -> None:

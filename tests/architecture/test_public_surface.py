@@ -126,7 +126,6 @@ receipt.NO_LOG
 receipt.RECEIPT_SIZE
 receipt.Receipt
 receipt.sign_receipt
-receipt.signed_receipt
 receipt.verify_receipt
 refusal.Code
 refusal.RefusedError

@@ -1,7 +1,7 @@
 """The accept transaction in SQLite: look around, ask for the decision, store, note what follows.
 
-Nothing here decides. A batch that goes on where its chain ended takes no statement of its own:
-what it adds is written together with what is before and behind it (`additions`).
+Nothing here decides. Numbers of rows touched per batch are small and fixed, except while a hole
+is open.
 """
 
 import sqlite3
@@ -15,7 +15,6 @@ from central_sync.store.admission import (
     Candidate,
     Contents,
     Keep,
-    Known,
     Outcome,
     Refuse,
     Repeat,
@@ -24,16 +23,15 @@ from central_sync.store.admission import (
     Submission,
     Warned,
 )
-from central_sync.store.embedded import alarms, clocks, holes, keys, lines
-from central_sync.store.embedded.additions import Additions, goes_on
+from central_sync.store.embedded import alarms, clocks, holes, keys, lines, log
 from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.ledger import mark_quarters
 from central_sync.store.embedded.record import missing_bundles
-from central_sync.store.embedded.sight import Sights, head
+from central_sync.store.embedded.sight import head, sight
 from central_sync.store.lines import fork_alarm
 from central_sync.store.port import NowNs
 from edge_agent.wire.receipt import BatchPlace
-from edge_agent.wire.vocabulary import Verdict
+from edge_agent.wire.vocabulary import Hash, Verdict
 
 NOTHING: Final = Contents(at_min=None, at_max=None, quarters=(), previous=None, losses=())
 WITH_READINGS: Final = frozenset({Verdict.ACCEPTED, Verdict.BRANCH})
@@ -50,18 +48,13 @@ class Admissions:
     def sight(self, submission: Submission) -> tuple[Sight, ...]:
         """Return what is stored around each frame of a submission, for checks before `accept`."""
         with self._db.read() as connection:
-            sights = Sights(lambda: connection, submission.candidates)
-            return tuple(sights.around(candidate) for candidate in submission.candidates)
+            return tuple(sight(connection, candidate) for candidate in submission.candidates)
 
     def accept(self, group: Sequence[Submission]) -> list[Outcome]:
         """Admit submissions in one transaction; on return all that has a receipt is durable."""
         with self._db.write() as connection:
-            now_ns = self._now_ns()
             transaction = _Accepting(
-                additions=Additions(connection, now_ns=now_ns),
-                admit=self._admit,
-                sign=self._sign,
-                now_ns=now_ns,
+                connection=connection, admit=self._admit, sign=self._sign, now_ns=self._now_ns()
             )
             outcomes = [transaction.submission(submission) for submission in group]
             transaction.finish()
@@ -76,21 +69,18 @@ class _Tally:
     records: int = 0
     quarantined: int = 0
     last_data_ns: int | None = None
+    last_header: bytes | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class _Accepting:
-    additions: Additions
+    connection: sqlite3.Connection
     admit: Admit
     sign: Sign
     now_ns: int
     tallies: dict[UUID, _Tally] = field(default_factory=dict)
     dirty: set[tuple[bytes, int]] = field(default_factory=set)
-
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """The connection, once everything that was added is written."""
-        return self.additions.connection
+    configs: set[tuple[bytes, Hash]] = field(default_factory=set)
 
     def submission(self, submission: Submission) -> Outcome:
         """Take in the frames of one request until one is not stored."""
@@ -108,9 +98,8 @@ class _Accepting:
         readings = 0
         refusal = submission.refusal
         has_holes = holes.any_of(self.connection, gateway_id)
-        sights = Sights(lambda: self.connection, submission.candidates)
         for candidate in submission.candidates:
-            decision = self.admit(candidate, sights.around(candidate))
+            decision = self.admit(candidate, sight(self.connection, candidate))
             if isinstance(decision, Refuse):
                 refusal = decision.refusal
                 self._alarm(gateway_id, decision)
@@ -118,12 +107,10 @@ class _Accepting:
             if isinstance(decision, Repeat):
                 receipts.append(decision.receipt)
                 continue
-            is_plain = goes_on(candidate, decision) and not sights.has_above(candidate)
-            self.additions.expect(candidate, is_plain=is_plain)
-            receipts.append(self._store(candidate, decision, sights))
+            receipts.append(self._store(candidate, decision))
             verdicts.append(decision.verdict)
             readings += candidate.header.record_count * (decision.verdict in WITH_READINGS)
-            has_holes = self._follow(candidate, decision, has_holes=has_holes, is_plain=is_plain)
+            has_holes = self._follow(candidate, decision, has_holes=has_holes)
         outcome = Outcome(
             receipts=tuple(receipts),
             refusal=refusal,
@@ -134,10 +121,9 @@ class _Accepting:
 
     def finish(self) -> None:
         """Write what is counted once per transaction: dirty quarters and gateway states."""
-        connection, last_headers = self.connection, self.additions.last_headers
         if self.dirty:
-            mark_quarters(connection, self.dirty)
-        connection.executemany(
+            mark_quarters(self.connection, self.dirty)
+        self.connection.executemany(
             "insert into gateway_state (gateway_id, last_seen_ns, last_data_ns, batch_count,"
             " record_count, quarantined_count, last_header) values (?, ?, ?, ?, ?, ?, ?)"
             " on conflict (gateway_id) do update set last_seen_ns = excluded.last_seen_ns,"
@@ -155,53 +141,65 @@ class _Accepting:
                     tally.batches,
                     tally.records,
                     tally.quarantined,
-                    last_headers.get(gateway_id),
+                    tally.last_header,
                 )
                 for gateway_id, tally in self.tallies.items()
             ],
         )
 
-    def _store(self, candidate: Candidate, decision: Keep, sights: Sights) -> bytes:
-        """Keep one batch and what is found through it; return its receipt."""
+    def _store(self, candidate: Candidate, decision: Keep) -> bytes:
+        """Write one batch and what is found through it; return its receipt."""
         place = BatchPlace.of(candidate.header, candidate.batch_hash)
-        index = self.additions.entry(place, decision.verdict)
+        index = log.note_batch(self.connection, place, decision.verdict, now_ns=self.now_ns)
         receipt = self.sign(place, decision.verdict, self.now_ns, index)
         # What a quarantined batch says of itself is not believed.
         is_read = decision.verdict is not Verdict.QUARANTINED
         contents = candidate.body if is_read and isinstance(candidate.body, Contents) else NOTHING
-        keep = self._complete if decision.completes else self.additions.batch
-        batch_id = keep(candidate, decision.verdict, receipt, contents)
-        sights.stored(
-            candidate,
-            Known(
-                header=candidate.header,
-                batch_hash=candidate.batch_hash,
-                verdict=decision.verdict,
-                receipt=receipt,
-                is_branch=decision.is_branch,
-            ),
-        )
+        write = self._complete if decision.completes else self._insert
+        batch_id = write(candidate, decision.verdict, receipt, contents)
         if not decision.completes:
-            self._place(candidate, batch_id, sights, is_branch=decision.is_branch)
+            self._place(candidate, batch_id, is_branch=decision.is_branch)
         if is_read:
             self._index(candidate, contents, batch_id, is_branch=decision.is_branch)
         self._count(candidate, decision, contents.at_max)
         return receipt
 
-    def _place(
-        self, candidate: Candidate, batch_id: int, sights: Sights, *, is_branch: bool
-    ) -> None:
+    def _insert(
+        self, candidate: Candidate, verdict: Verdict, receipt: bytes, contents: Contents
+    ) -> int:
+        """Write a batch that is new; return its row's id."""
+        header = candidate.header
+        (batch_id,) = self.connection.execute(
+            "insert into batch (gateway_id, chain_id, batch_no, batch_hash, verdict, header,"
+            " signature, receipt, received_ns, at_min, at_max, record_count, body)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning id",
+            (
+                header.gateway_id.bytes,
+                header.chain_id.bytes,
+                header.batch_no,
+                candidate.batch_hash,
+                verdict,
+                candidate.header_bytes,
+                candidate.signature,
+                receipt,
+                self.now_ns,
+                contents.at_min,
+                contents.at_max,
+                header.record_count,
+                candidate.body_bytes,
+            ),
+        ).fetchone()
+        return int(batch_id)
+
+    def _place(self, candidate: Candidate, batch_id: int, *, is_branch: bool) -> None:
         """Put a new batch on its line; those above it may move to another."""
         header = candidate.header
         if is_branch:
             lines.note_branch(self.connection, batch_id)
-        else:
-            self.additions.on_main_line(candidate)
+        elif lines.became_head(self.connection, candidate, now_ns=self.now_ns):
+            self.tallies[header.gateway_id].last_header = candidate.header_bytes
         gateway = header.gateway_id.bytes
-        moves = lines.moved_by(self.connection, header) if sights.has_above(candidate) else ()
-        if moves:
-            sights.forget()
-        for moved in moves:
+        for moved in lines.moved_by(self.connection, header):
             clocks.look_again(self.connection, header.gateway_id)
             self.dirty.update((gateway, quarter) for quarter in moved.quarters)
             if moved.is_branch:
@@ -236,15 +234,24 @@ class _Accepting:
     ) -> None:
         """Make a batch findable by time, and its hours due if it is on the main line."""
         gateway_id = candidate.header.gateway_id
-        gateway, header = gateway_id.bytes, candidate.header
-        self.additions.index(header, contents.quarters, batch_id)
-        more: set[int] = set()
-        if clocks.says_more(header, contents):
-            more = clocks.note(self.connection, header, contents, batch_id, self.now_ns)
+        gateway = gateway_id.bytes
+        self.connection.executemany(
+            "insert into batch_quarter (gateway_id, quarter, batch_id) values (?, ?, ?)",
+            [(gateway, quarter, batch_id) for quarter in contents.quarters],
+        )
+        more = clocks.note(self.connection, candidate.header, contents, batch_id, self.now_ns)
         if not is_branch:
             self.dirty.update((gateway, quarter) for quarter in {*contents.quarters, *more})
         if contents.rotation is not None:
             keys.follow(self.connection, gateway_id, contents.rotation, now_ns=self.now_ns)
+        config = (gateway, candidate.header.config_hash)
+        if config not in self.configs:
+            self.configs.add(config)
+            self.connection.execute(
+                "insert into gateway_config (gateway_id, config_hash, first_ns) values (?, ?, ?)"
+                " on conflict do nothing",
+                (*config, self.now_ns),
+            )
 
     def _count(self, candidate: Candidate, decision: Keep, at_max: int | None) -> None:
         tally = self.tallies[candidate.header.gateway_id]
@@ -259,9 +266,7 @@ class _Accepting:
             newest_ns = min(at_max, self.now_ns)
             tally.last_data_ns = max(newest_ns, tally.last_data_ns or newest_ns)
 
-    def _follow(
-        self, candidate: Candidate, decision: Keep, *, has_holes: bool, is_plain: bool
-    ) -> bool:
+    def _follow(self, candidate: Candidate, decision: Keep, *, has_holes: bool) -> bool:
         """Note alarms, holes and losses; return whether the gateway may have holes now."""
         gateway_id = candidate.header.gateway_id
         self._alarm(gateway_id, decision)
@@ -272,10 +277,7 @@ class _Accepting:
         opened = decision.hole
         if not (has_holes or opened or losses or decision.verdict is Verdict.HEADSTONE):
             return False
-        if is_plain:
-            self.additions.fills(candidate, decision)
-        else:
-            holes.update(self.connection, candidate, decision, lost=losses, now_ns=self.now_ns)
+        holes.update(self.connection, candidate, decision, lost=losses, now_ns=self.now_ns)
         return True
 
     def _alarm(self, gateway_id: UUID, decision: Keep | Refuse) -> None:

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from central_sync.model import StoredBatch, StoredLine
 from central_sync.proofs.entry import SEGMENT_SEALED, FactEntry
+from central_sync.store.embedded import log
 from central_sync.store.embedded.database import Database
-from central_sync.store.embedded.log_tree import append
 from central_sync.store.embedded.record import BATCH_COLUMNS, stored
 from central_sync.store.embedded.sealing import whole
 from central_sync.store.port import NowNs
@@ -73,7 +73,7 @@ class ArchiveTables:
                     )
                 emptied += count
             if emptied:
-                append(connection, _sealed(segment, self._now_ns()))
+                log.append(connection, _sealed(segment, self._now_ns()))
         return emptied
 
     def lines(

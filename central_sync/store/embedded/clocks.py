@@ -13,13 +13,13 @@ from uuid import UUID
 from central_sync.calc.clock_times import BatchClock, error_ns, spans
 from central_sync.model import NOTHING_AROUND, Anchor, Around, StoredBatch
 from central_sync.store.admission import Contents
-from central_sync.store.embedded.clock_anchors import LARGEST, boot_of
 from central_sync.store.embedded.database import Database
 from central_sync.store.embedded.ledger import mark_quarters
 from edge_agent.wire.header import Header
 from edge_agent.wire.vocabulary import Hash
 
 QUARTER_NS: Final = 900 * 1_000_000_000
+LARGEST: Final = 2**63 - 1
 # No hour before 1970, nor one whose end does not fit into 64 bits.
 LAST_QUARTER: Final = (2**63 - 24 * 4 * QUARTER_NS) // QUARTER_NS
 # A range of times makes at most a week of quarter-hours due.
@@ -80,11 +80,6 @@ class _Extent:
         return cls(at=(at[0], at[1]), mono=(mono[0], mono[1]))
 
 
-def says_more(header: Header, contents: Contents) -> bool:
-    """Return whether more follows from a batch than that its clock is an anchor, or nothing."""
-    return contents.has_step or error_ns(header.wall_unc_ms) is None
-
-
 def note(
     connection: sqlite3.Connection,
     header: Header,
@@ -92,15 +87,16 @@ def note(
     batch_id: int,
     received_ns: int,
 ) -> set[int]:
-    """Note what a batch that says more than an anchor says of its clock.
+    """Note what a batch says of its clock, on whichever line it stands.
 
-    It may stand on any line; anchors before it are noted. Returns the quarter-hours since 1970 in
-    which it is found now besides those of its `at`.
+    Returns the quarter-hours since 1970 in which it is found now besides those of its `at`.
     """
-    extent = _Extent.of(contents)
-    if extent is None:
-        return set()
     trusted_ns = error_ns(header.wall_unc_ms)
+    if trusted_ns is not None:
+        _note_anchor(connection, header, batch_id, trusted_ns)
+    extent = _Extent.of(contents)
+    if extent is None or (trusted_ns is not None and not contents.has_step):
+        return set()
     around = NOTHING_AROUND if trusted_ns is not None else _around(connection, header, LARGEST)
     found = _quarters(header, received_ns, extent, around) - set(contents.quarters)
     if trusted_ns is None:
@@ -108,7 +104,7 @@ def note(
             "insert into clock_doubt (gateway_id, boot_count, boot_id, mono_ns, batch_id, mono_min,"
             " mono_max, quarters, is_due) values (?, ?, ?, ?, ?, ?, ?, ?, 0)"
             " on conflict do nothing",
-            (*boot_of(header), header.mono_ns, batch_id, *extent.mono, json.dumps(sorted(found))),
+            (*_boot(header), header.mono_ns, batch_id, *extent.mono, json.dumps(sorted(found))),
         )
     _find_in(connection, header, batch_id, found)
     return found
@@ -118,6 +114,61 @@ def look_again(connection: sqlite3.Connection, gateway_id: UUID) -> None:
     """Look again at all of a gateway: batches have moved from one line to another."""
     connection.execute(
         "update clock_doubt set is_due = 1 where gateway_id = ?", (gateway_id.bytes,)
+    )
+
+
+def _note_anchor(
+    connection: sqlite3.Connection, header: Header, batch_id: int, trusted_ns: int
+) -> None:
+    """Keep an anchor, and look again at the doubts to which it is the nearest."""
+    connection.execute(
+        "insert into clock_anchor (gateway_id, boot_count, boot_id, mono_ns, batch_id, wall_ns,"
+        " error_ns) values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
+        (*_boot(header), header.mono_ns, batch_id, header.wall_ns, trusted_ns),
+    )
+    gateway = header.gateway_id.bytes
+    if (
+        connection.execute(
+            "select 1 from clock_doubt where gateway_id = ? limit 1", (gateway,)
+        ).fetchone()
+        is None
+    ):
+        return
+    below, above = (
+        connection.execute(
+            f"select {end}(mono_ns) from clock_anchor where gateway_id = ?"  # noqa: S608 - min, max
+            f" and boot_count = ? and boot_id = ? and mono_ns {sign} ?"
+            " and batch_id not in (select batch_id from branch)",
+            (*_boot(header), header.mono_ns),
+        ).fetchone()[0]
+        for end, sign in (("max", "<"), ("min", ">"))
+    )
+    connection.execute(
+        "update clock_doubt set is_due = 1 where gateway_id = ? and boot_count = ? and boot_id = ?"
+        " and mono_ns between ? and ?",
+        (*_boot(header), -1 if below is None else below, LARGEST if above is None else above),
+    )
+    if below is None or above is None:
+        _look_at_other_boots(connection, header)
+
+
+def _look_at_other_boots(connection: sqlite3.Connection, header: Header) -> None:
+    """Look again at boots without an anchor between this one and the next ones that have some."""
+    where = {"gateway": header.gateway_id.bytes, "count": header.boot_count}
+    before, behind = connection.execute(
+        "select (select max(boot_count) from clock_anchor where gateway_id = :gateway"
+        " and boot_count < :count), (select min(boot_count) from clock_anchor"
+        " where gateway_id = :gateway and boot_count > :count)",
+        where,
+    ).fetchone()
+    connection.execute(
+        "update clock_doubt set is_due = 1 where gateway_id = :gateway and boot_count > :before"
+        " and boot_count < :behind and boot_count <> :count",
+        where
+        | {
+            "before": -1 if before is None else before,
+            "behind": LARGEST if behind is None else behind,
+        },
     )
 
 
@@ -152,7 +203,7 @@ def _looked_at_again(connection: sqlite3.Connection, doubt: _Doubt) -> None:
     connection.execute(
         "update clock_doubt set is_due = 0, quarters = ? where gateway_id = ? and boot_count = ?"
         " and boot_id = ? and mono_ns = ? and batch_id = ?",
-        (json.dumps(sorted(found)), *boot_of(header), header.mono_ns, doubt.batch_id),
+        (json.dumps(sorted(found)), *_boot(header), header.mono_ns, doubt.batch_id),
     )
     mark_quarters(connection, {(gateway, quarter) for quarter in own | before | found})
 
@@ -189,6 +240,10 @@ def _between(first_ns: int, last_ns: int) -> set[int]:
     last = min(last_ns // QUARTER_NS, LAST_QUARTER - 1)
     first = max(first_ns // QUARTER_NS, 0, last - QUARTERS_AT_MOST + 1)
     return set(range(first, last + 1))
+
+
+def _boot(header: Header) -> tuple[bytes, int, bytes]:
+    return header.gateway_id.bytes, header.boot_count, header.boot_id.bytes
 
 
 def _around(connection: sqlite3.Connection, header: Header, until_ns: int) -> Around:

@@ -30,12 +30,6 @@ def any_of(connection: sqlite3.Connection, gateway_id: UUID) -> bool:
     return row is not None
 
 
-def ends_within(connection: sqlite3.Connection, line: Line, first: int, last: int) -> bool:
-    """Return whether a hole of a chain ends with one of these numbers, both included."""
-    lowest = _lowest(connection, line, first)
-    return lowest is not None and lowest <= last
-
-
 def wanted(connection: sqlite3.Connection, gateway_id: UUID) -> tuple[Hole, ...]:
     """Return the batches a gateway should send, lowest numbers first."""
     rows = connection.execute(

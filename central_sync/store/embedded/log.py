@@ -1,22 +1,35 @@
-"""The log in SQLite: read by its tree, and told facts inside the transactions of what they tell.
+"""The log in SQLite: appended inside the transactions of what it tells, read by its tree.
 
-How it grows is in `log_tree`.
+Of the tree every fourth level is kept: an append writes little, and each hash of a proof reads at
+most fifteen rows. `log_state` has one row: how many leaves there are, and the frontier.
 """
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from central_sync.proofs import entry as facts
-from central_sync.proofs.entry import FactEntry
+from central_sync.proofs.entry import BatchEntry, Entry, FactEntry, leaf
 from central_sync.proofs.note import NoteKey
-from central_sync.proofs.tree import consistency_proof, inclusion_proof, root_at, roots_around
+from central_sync.proofs.tree import (
+    Frontier,
+    NodeAt,
+    consistency_proof,
+    inclusion_proof,
+    root_at,
+    roots_around,
+)
 from central_sync.store.admission import Warned
 from central_sync.store.embedded.database import Database
-from central_sync.store.embedded.log_tree import append, frontier, node_at, require_size
 from central_sync.store.port import NowNs
+from edge_agent.wire.merkle import root
+from edge_agent.wire.receipt import BatchPlace
 from edge_agent.wire.signing import VerifyingKey
-from edge_agent.wire.vocabulary import Hash
+from edge_agent.wire.vocabulary import HASH_SIZE, Hash, Verdict
+
+KEPT_LEVELS: Final = 4
+"""The roots of subtrees of 16, 256, 4096 ... leaves are kept."""
 
 
 class LogTables:
@@ -41,13 +54,13 @@ class LogTables:
     def log_size(self) -> int:
         """Return how many entries the log has."""
         with self._db.read() as connection:
-            return frontier(connection).size
+            return _frontier(connection).size
 
     def log_root(self, size: int) -> Hash:
         """Return the tree hash of the first `size` entries; ValueError when there are fewer."""
         with self._db.read() as connection:
-            require_size(connection, size)
-            return root_at(size, node_at(connection))
+            _require_size(connection, size)
+            return root_at(size, _node_at(connection))
 
     def log_entries(self, start: int, count: int) -> tuple[bytes, ...]:
         """Return the entries from `start` on, `count` at most."""
@@ -69,20 +82,20 @@ class LogTables:
     def inclusion_proof(self, index: int, size: int) -> tuple[Hash, ...]:
         """Return the audit path of an entry; ValueError when there is none."""
         with self._db.read() as connection:
-            require_size(connection, size)
-            return inclusion_proof(index, size, node_at(connection))
+            _require_size(connection, size)
+            return inclusion_proof(index, size, _node_at(connection))
 
     def consistency_proof(self, old: int, new: int) -> tuple[Hash, ...]:
         """Return the proof that one tree begins the other; ValueError when it cannot be."""
         with self._db.read() as connection:
-            require_size(connection, new)
-            return consistency_proof(old, new, node_at(connection))
+            _require_size(connection, new)
+            return consistency_proof(old, new, _node_at(connection))
 
     def roots_around(self, indices: Sequence[int], size: int) -> tuple[Hash, ...]:
         """Return the roots of the largest subtrees without any of these entries."""
         with self._db.read() as connection:
-            require_size(connection, size)
-            return tuple(roots_around(indices, size, node_at(connection)))
+            _require_size(connection, size)
+            return tuple(roots_around(indices, size, _node_at(connection)))
 
     def put_checkpoint(self, size: int, note: bytes) -> None:
         """Keep a signed checkpoint."""
@@ -103,9 +116,39 @@ class LogTables:
         return None if row is None else bytes(row[0])
 
 
+def append(connection: sqlite3.Connection, entry: Entry) -> int:
+    """Append an entry in the caller's transaction; return its index."""
+    frontier = _frontier(connection)
+    packed = entry.pack()
+    grown, nodes = frontier.grown(leaf(packed))
+    connection.execute(
+        "insert into log_entry (id, is_fact, entry) values (?, ?, ?)",
+        (frontier.size, isinstance(entry, FactEntry), packed),
+    )
+    for node in nodes:
+        if node.level % KEPT_LEVELS == 0:
+            connection.execute(
+                "insert into log_node (level, place, root) values (?, ?, ?)",
+                (node.level, node.place, node.root),
+            )
+    connection.execute(
+        "insert into log_state (id, size, peaks) values (0, ?, ?)"
+        " on conflict (id) do update set size = excluded.size, peaks = excluded.peaks",
+        (grown.size, b"".join(grown.peaks)),
+    )
+    return frontier.size
+
+
+def note_batch(
+    connection: sqlite3.Connection, place: BatchPlace, verdict: Verdict, *, now_ns: int
+) -> int:
+    """Log that a batch was taken; return its place, for the receipt."""
+    return append(connection, BatchEntry(place=place, received_ns=now_ns, verdict=verdict))
+
+
 def note_log_key(connection: sqlite3.Connection, key: NoteKey, *, now_ns: int) -> None:
     """Log the key that signs checkpoints from now on, if it is new; the first starts the log."""
-    is_first = frontier(connection).size == 0
+    is_first = _frontier(connection).size == 0
     fact = FactEntry(
         type=facts.LOG_STARTED if is_first else facts.LOG_RESTARTED,
         at_ns=now_ns,
@@ -215,3 +258,40 @@ def _catch_up(connection: sqlite3.Connection, *, now_ns: int) -> None:
     ).fetchall()
     for (digest,) in profiles:
         note_file(connection, facts.PROFILE_STORED, digest, now_ns=now_ns)
+
+
+def _frontier(connection: sqlite3.Connection) -> Frontier:
+    row = connection.execute("select size, peaks from log_state where id = 0").fetchone()
+    if row is None:
+        return Frontier()
+    size, peaks = row
+    return Frontier(
+        size, tuple(Hash(peaks[at : at + HASH_SIZE]) for at in range(0, len(peaks), HASH_SIZE))
+    )
+
+
+def _require_size(connection: sqlite3.Connection, size: int) -> None:
+    held = _frontier(connection).size
+    if not 0 <= size <= held:
+        raise ValueError(f"the log has {held} entries, not {size}")
+
+
+def _node_at(connection: sqlite3.Connection) -> NodeAt:
+    """Return how the roots of complete subtrees are found: kept ones, and what they make."""
+
+    def node_at(level: int, place: int) -> Hash:
+        kept = level - level % KEPT_LEVELS
+        first, end = place << level - kept, place + 1 << level - kept
+        if kept:
+            rows = connection.execute(
+                "select root from log_node where level = ? and place >= ? and place < ?"
+                " order by place",
+                (kept, first, end),
+            )
+            return root([Hash(one) for (one,) in rows])
+        rows = connection.execute(
+            "select entry from log_entry where id >= ? and id < ? order by id", (first, end)
+        )
+        return root([leaf(one) for (one,) in rows])
+
+    return node_at

@@ -14,7 +14,7 @@ import zstandard
 from central_sync import app
 from central_sync.api.body import BodyReader
 from central_sync.config import CentreSettings, Limits
-from central_sync.ingest import bodies, upload
+from central_sync.ingest import receive, upload
 from edge_agent.wire.frame import MAX_FRAMES, MAX_REQUEST, MEDIA_TYPE
 from tests.central_sync.api.running_centre import Answer, Running, running
 from tests.central_sync.ingest.signed_chain import SignedChain, framed, uuid_of
@@ -179,8 +179,8 @@ async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> No
 async def test_a_request_of_too_much_work_is_stored_in_part_and_asked_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "READING_AT_MOST_S", 0.0)
-    monkeypatch.setattr(bodies, "READ_AT_ONCE", 1)
+    monkeypatch.setattr(receive, "READING_AT_MOST_S", 0.0)
+    monkeypatch.setattr(receive, "READ_AT_ONCE", 1)
     chain = SignedChain()
     frames = [framed(batch) for batch in chain.batches(3)]
     async with running(tmp_path) as centre:

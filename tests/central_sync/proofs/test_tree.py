@@ -8,7 +8,6 @@ from central_sync.proofs.entry import leaf
 from central_sync.proofs.tree import (
     EMPTY_ROOT,
     Frontier,
-    Node,
     around,
     check_consistency,
     consistency_proof,
@@ -36,7 +35,7 @@ def node_at(level: int, place: int) -> Hash:
 def test_a_tree_that_grew_leaf_by_leaf_has_the_hash_of_all(size: int) -> None:
     tree = Frontier()
     for one in LEAVES[:size]:
-        tree, nodes = tree.grown([one])
+        tree, nodes = tree.grown(one)
         for node in nodes:
             assert node.root == node_at(node.level, node.place)
     assert tree.size == size
@@ -47,20 +46,9 @@ def test_growing_completes_each_subtree_once() -> None:
     tree = Frontier()
     made = []
     for one in LEAVES[:64]:
-        tree, nodes = tree.grown([one])
+        tree, nodes = tree.grown(one)
         made += [(node.level, node.place) for node in nodes]
     assert sorted(made) == [(level, place) for level in range(1, 7) for place in range(64 >> level)]
-
-
-@given(begun=st.integers(0, len(LEAVES)), more=st.integers(0, len(LEAVES)))
-def test_many_leaves_at_once_make_the_tree_that_they_make_one_by_one(begun: int, more: int) -> None:
-    tree, _ = Frontier().grown(LEAVES[:begun])
-    one_by_one = tree
-    completed: list[Node] = []
-    for one in LEAVES[begun : begun + more]:
-        one_by_one, nodes = one_by_one.grown([one])
-        completed += nodes
-    assert tree.grown(LEAVES[begun : begun + more]) == (one_by_one, tuple(completed))
 
 
 @given(size=SIZES, place=st.integers(0, 1000))
