@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.full_disk import run, small_disk
-from tests.system.evidence import Witness
+from tests.faults.full_disk import run
 from tests.system.installation import Installation, wait_until
-from tests.system.test_full_disk import LACKING, alarms, fill, until_more
+from tests.system.small_disk import LACKING, alarms, fill, on_small_disk, until_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.system.evidence import Witness
 
 UNAVAILABLE = 69
 LIMIT_S = 30.0
@@ -31,17 +32,7 @@ pytestmark = [
 @contextmanager
 def stopped(tmp_path: Path, *, size_mib: int) -> Iterator[tuple[Installation, Witness, Path]]:
     """Yield a gateway that has worked on a disk of its own and was stopped, and that disk."""
-    with (
-        small_disk(tmp_path, size_mib=size_mib, is_tmpfs=False) as disk,
-        Installation(tmp_path / "one", seed=3) as one,
-    ):
-        one.folder.mkdir()
-        one.gateway.symlink_to(disk)
-        one.install(one.centre_port)
-        witness = Witness(one)
-        one.start_centre()
-        one.start_agent()
-        wait_until("an upload", lambda: witness.at_centre() > 2, limit_s=LIMIT_S)
+    with on_small_disk(tmp_path, size_mib=size_mib, seed=3) as (one, witness, disk):
         assert one.stop("agent") == 0
         yield one, witness, disk
 
